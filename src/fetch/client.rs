@@ -1,0 +1,73 @@
+//! The built-in HTTP client: the only file that names reqwest.
+#![expect(clippy::disallowed_types, reason = "outside HTTP enters here")]
+
+use std::error::Error as StdError;
+
+use http::header::{ACCEPT, CONTENT_LENGTH};
+use reqwest::{Client, redirect, retry};
+
+use crate::fetch::{
+    ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse,
+};
+
+/// A [`Fetch`] by reqwest: no redirects, no retries of its own, no content encodings, connect within 2 s.
+#[derive(Clone, Debug)]
+pub struct HttpFetch {
+    client: Client,
+}
+
+impl HttpFetch {
+    /// Takes a client of yours, for its proxies, roots or DNS. Switch its redirects off: a redirect that it follows is
+    /// a document from a place that nobody configured.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    pub(crate) fn build() -> Result<Self, Box<dyn StdError + Send + Sync>> {
+        let client = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ATTEMPT_TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(retry::never())
+            .user_agent(concat!("bearergate/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client })
+    }
+}
+
+impl Fetch for HttpFetch {
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let sent = self.client.get(request.url).header(ACCEPT, request.accept).send();
+        let max_bytes = request.max_bytes;
+        Box::pin(async move {
+            let mut response = sent.await.map_err(sending_failed)?;
+            let announced = response
+                .headers()
+                .get(CONTENT_LENGTH)
+                .and_then(|value| value.to_str().ok())
+                .and_then(|value| value.parse::<usize>().ok());
+            if announced.is_some_and(|length| length > max_bytes) {
+                return Err(FetchErrorKind::TooLarge.into());
+            }
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(reading_failed)? {
+                if body.len().saturating_add(chunk.len()) > max_bytes {
+                    return Err(FetchErrorKind::TooLarge.into());
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(FetchResponse::new(response.status(), std::mem::take(response.headers_mut()), body))
+        })
+    }
+}
+
+fn sending_failed(error: reqwest::Error) -> FetchError {
+    let kind = if error.is_timeout() { FetchErrorKind::Timeout } else { FetchErrorKind::Connect };
+    FetchError::new(kind, error.without_url())
+}
+
+fn reading_failed(error: reqwest::Error) -> FetchError {
+    let kind = if error.is_timeout() { FetchErrorKind::Timeout } else { FetchErrorKind::Body };
+    FetchError::new(kind, error.without_url())
+}

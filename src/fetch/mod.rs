@@ -1,0 +1,128 @@
+//! How documents come from an authorization server, and within which limits.
+
+pub(crate) mod client;
+
+use std::{error::Error as StdError, fmt, future::Future, pin::Pin, time::Duration};
+
+use http::{HeaderMap, StatusCode};
+use url::Url;
+
+/// A set of 256 RSA-4096 keys with certificates is about 400 KB.
+pub(crate) const MAX_JWKS_BYTES: usize = 512 * 1024;
+
+/// Metadata of real servers is 2–12 KB.
+pub(crate) const MAX_METADATA_BYTES: usize = 256 * 1024;
+
+/// A server on the same continent answers a connection attempt within milliseconds.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One attempt in all, discovery included.
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Gets documents by HTTP. Implement it to bring your own HTTP client, or to test without a network.
+///
+/// The caller sets the deadline and drops the future when it passes. An implementation must not follow redirects, must
+/// stop reading at [`max_bytes`](FetchRequest::max_bytes) octets after decoding, and gives back whatever status it got.
+pub trait Fetch: fmt::Debug + Send + Sync + 'static {
+    /// Starts one GET request.
+    fn fetch(&self, request: FetchRequest) -> FetchFuture;
+}
+
+/// The answer to come.
+pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>>;
+
+/// A GET request for a document.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FetchRequest {
+    /// Where the document is.
+    pub url: Url,
+    /// The `Accept` field to send.
+    pub accept: &'static str,
+    /// Where reading stops with [`FetchErrorKind::TooLarge`].
+    pub max_bytes: usize,
+}
+
+/// A document as it came.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FetchResponse {
+    /// The status code.
+    pub status: StatusCode,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// The content, decoded.
+    pub body: Vec<u8>,
+}
+
+impl FetchResponse {
+    /// A response from its parts.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Self {
+        Self { status, headers, body }
+    }
+}
+
+/// Why a document could not be had, for who operates the service.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct FetchError {
+    kind: FetchErrorKind,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl FetchError {
+    /// An error with the cause behind it. The cause's text must not hold credentials.
+    pub fn new(kind: FetchErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> FetchErrorKind {
+        self.kind
+    }
+}
+
+impl From<FetchErrorKind> for FetchError {
+    fn from(kind: FetchErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+}
+
+/// What went wrong with a fetch.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchErrorKind {
+    /// The task that fetched was stopped.
+    #[error("the fetch was given up")]
+    Aborted,
+    /// Reading the answer failed.
+    #[error("the answer broke off")]
+    Body,
+    /// No connection came about.
+    #[error("no connection")]
+    Connect,
+    /// The document is not what it should be.
+    #[error("the document is not usable")]
+    InvalidDocument,
+    /// The metadata names another issuer than the configured one (RFC 8414 §3.3).
+    #[error("the metadata names another issuer than the one that is configured")]
+    IssuerDiffers,
+    /// No runtime is there to fetch on.
+    #[error("there is no tokio runtime with time and I/O enabled to fetch on")]
+    NoRuntime,
+    /// The set holds no key that may be used.
+    #[error("the key set holds no usable key")]
+    NoUsableKey,
+    /// The status is not 200.
+    #[error("the server answered {0}")]
+    Status(StatusCode),
+    /// The deadline passed.
+    #[error("no complete answer within the time limit")]
+    Timeout,
+    /// The answer is larger than the limit.
+    #[error("the answer is larger than the limit")]
+    TooLarge,
+    /// A URL in the metadata may not be fetched.
+    #[error("the metadata names a URL that may not be fetched")]
+    UnusableUrl,
+}

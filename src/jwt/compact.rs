@@ -1,0 +1,187 @@
+//! Is this text a JWS in compact serialization, and what does it claim before anyone verified it?
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::{
+    error::AuthErrorKind::{self, AlgorithmNotAllowed, CriticalExtension, MalformedToken, TokenTooLong, WrongType},
+    keys::algorithm::Algorithm,
+    token::{
+        claims::RegisteredClaims,
+        json::{Nested, RawStr, Value, scan_object},
+    },
+};
+
+/// Real access tokens stay below 4 KiB; servers refuse header fields above 8 to 32 KiB.
+pub(crate) const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// An RSA signature with 8192 bits; every other one of ours is shorter.
+const MAX_SIGNATURE_BYTES: usize = 1024;
+
+/// A token that is well formed. Nothing in it is verified: it may refuse or route, never admit.
+pub(crate) struct UnverifiedJwt<'t> {
+    header: Header,
+    claims: RegisteredClaims,
+    signing_input: &'t [u8],
+    signature: Signature,
+}
+
+/// The header parameters that we read (RFC 7515 §4.1).
+struct Header {
+    text: String,
+    algorithm: Algorithm,
+    kid: Option<Value>,
+    typ: Option<Value>,
+}
+
+/// A signature that is decoded without allocation.
+struct Signature {
+    octets: [u8; MAX_SIGNATURE_BYTES],
+    length: usize,
+}
+
+/// How a `typ` reads (RFC 7515 §4.1.9): letter case and `application/` do not count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Type {
+    Absent,
+    /// `at+jwt` (RFC 9068 §2.1).
+    AccessToken,
+    /// `JWT`.
+    Jwt,
+    Other,
+}
+
+/// The three segments, still encoded.
+pub(crate) struct Segments<'t> {
+    header: &'t [u8],
+    payload: &'t [u8],
+    signature: &'t [u8],
+    signing_input: &'t [u8],
+}
+
+impl<'t> Segments<'t> {
+    /// Size first, then structure: exactly two dots (RFC 7515 §3.1). A third one stands in the payload and fails there.
+    pub(crate) fn split(token: &'t [u8]) -> Result<Self, AuthErrorKind> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenTooLong);
+        }
+        let last_dot = token.iter().rposition(|byte| *byte == b'.').ok_or(MalformedToken)?;
+        let (signing_input, signature) = token.split_at_checked(last_dot).ok_or(MalformedToken)?;
+        let first_dot = signing_input.iter().position(|byte| *byte == b'.').ok_or(MalformedToken)?;
+        let (header, payload) = signing_input.split_at_checked(first_dot).ok_or(MalformedToken)?;
+        let (Some((_, payload)), Some((_, signature))) = (payload.split_first(), signature.split_first()) else {
+            return Err(MalformedToken);
+        };
+        if header.is_empty() || payload.is_empty() || payload.contains(&b'.') {
+            return Err(MalformedToken);
+        }
+        Ok(Self { header, payload, signature, signing_input })
+    }
+
+    pub(crate) fn decode_header(&self) -> Result<DecodedHeader, AuthErrorKind> {
+        Header::parse(decode_text(self.header)?).map(DecodedHeader)
+    }
+
+    pub(crate) fn decode_payload(&self, header: DecodedHeader) -> Result<UnverifiedJwt<'t>, AuthErrorKind> {
+        let claims = RegisteredClaims::scan(decode_text(self.payload)?).map_err(|_| MalformedToken)?;
+        let signature = Signature::decode(self.signature)?;
+        Ok(UnverifiedJwt { header: header.0, claims, signing_input: self.signing_input, signature })
+    }
+}
+
+/// A header that holds nothing that we refuse.
+pub(crate) struct DecodedHeader(Header);
+
+impl<'t> UnverifiedJwt<'t> {
+    pub(crate) fn unverified_issuer(&self) -> Option<RawStr<'_>> {
+        self.claims.str(self.claims.iss)
+    }
+
+    pub(crate) fn unverified_claims(&self) -> &RegisteredClaims {
+        &self.claims
+    }
+
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.header.algorithm
+    }
+
+    /// The key's name, as data to compare with.
+    pub(crate) fn unverified_kid(&self) -> Option<RawStr<'_>> {
+        self.header.kid?.raw_str(&self.header.text)
+    }
+
+    pub(crate) fn unverified_type(&self) -> Type {
+        let Some(value) = self.header.typ else { return Type::Absent };
+        let Some(typ) = value.raw_str(&self.header.text).map(RawStr::unescape) else { return Type::Other };
+        let prefix = "application/";
+        let short = match typ.split_at_checked(prefix.len()) {
+            Some((start, rest)) if start.eq_ignore_ascii_case(prefix) => rest,
+            _ => &typ,
+        };
+        if short.eq_ignore_ascii_case("at+jwt") {
+            Type::AccessToken
+        } else if short.eq_ignore_ascii_case("jwt") {
+            Type::Jwt
+        } else {
+            Type::Other
+        }
+    }
+
+    /// What was signed: the received text of the first two segments (RFC 7515 §5.2).
+    pub(crate) fn signing_input(&self) -> &'t [u8] {
+        self.signing_input
+    }
+
+    pub(crate) fn signature(&self) -> &[u8] {
+        self.signature.octets.get(..self.signature.length).unwrap_or_default()
+    }
+
+    /// Hands the claims on; only [`signature`](super::signature) may take them from here.
+    pub(super) fn into_claims(self) -> RegisteredClaims {
+        self.claims
+    }
+}
+
+impl Header {
+    fn parse(text: String) -> Result<Self, AuthErrorKind> {
+        let (mut alg, mut kid, mut typ) = (None, None, None);
+        let (mut extension, mut encrypted) = (false, false);
+        scan_object(&text, Nested::Unique, |name, value| match &*name.unescape() {
+            "alg" => alg = Some(value),
+            "kid" => kid = Some(value),
+            "typ" => typ = Some(value),
+            // RFC 7515 §4.1.11, RFC 7797 §3: we understand no extension, so the mere presence refuses.
+            "crit" | "b64" => extension = true,
+            // RFC 7516 §4.1.2: a JWE header.
+            "enc" => encrypted = true,
+            // RFC 7515 §4: others, `jwk`, `jku`, `x5u` and `x5c` with them, are never a source of keys.
+            _ => (),
+        })
+        .map_err(|_| MalformedToken)?;
+        if extension {
+            return Err(CriticalExtension);
+        }
+        if encrypted {
+            return Err(WrongType);
+        }
+        let algorithm = alg.and_then(|value| value.raw_str(&text)).and_then(|name| Algorithm::from_name(&name.unescape()));
+        let algorithm = algorithm.ok_or(AlgorithmNotAllowed)?;
+        if kid.is_some_and(|value| value.raw_str(&text).is_none()) {
+            return Err(MalformedToken);
+        }
+        Ok(Self { text, algorithm, kid, typ })
+    }
+}
+
+impl Signature {
+    fn decode(segment: &[u8]) -> Result<Self, AuthErrorKind> {
+        let mut octets = [0; MAX_SIGNATURE_BYTES];
+        let length = URL_SAFE_NO_PAD.decode_slice(segment, &mut octets).map_err(|_| MalformedToken)?;
+        Ok(Self { octets, length })
+    }
+}
+
+/// Canonical base64url without padding (RFC 7515 §2) of UTF-8 text (RFC 7519 §7.2).
+fn decode_text(segment: &[u8]) -> Result<String, AuthErrorKind> {
+    let octets = URL_SAFE_NO_PAD.decode(segment).map_err(|_| MalformedToken)?;
+    String::from_utf8(octets).map_err(|_| MalformedToken)
+}

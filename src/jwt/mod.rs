@@ -1,0 +1,175 @@
+//! Is this JWT an access token that one of our issuers made for us? The steps, in order.
+
+pub(crate) mod compact;
+pub(crate) mod signature;
+
+use std::sync::Arc;
+
+use crate::{
+    clock::UnixTime,
+    error::AuthErrorKind::{
+        self, AlgorithmNotAllowed, ClockUnavailable, InvalidClaim, UnknownIssuer, UnknownKey, WrongType,
+    },
+    jwt::compact::{Segments, Type},
+    keys::{
+        algorithm::AlgorithmSet,
+        set::{KeySet, Selection},
+    },
+    policy::{ClaimPolicy, Profile, check_binding},
+    token::claims::Core,
+};
+
+/// One step of the judgement of a token.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Check {
+    /// At most 16 KiB, three segments (RFC 7515 §3.1).
+    Structure,
+    /// Strict base64url and JSON; `alg`, `kid`, `crit`, `b64` (RFC 7515 §4.1).
+    Header,
+    /// Strict base64url and JSON (RFC 7519 §7.2).
+    Payload,
+    /// `iss` names a trusted issuer.
+    Issuer,
+    /// `exp`, `nbf`, `iat` and `aud`, before the signature: they may refuse here, never admit.
+    UnverifiedTimesAndAudience,
+    /// `alg` is on the issuer's allow-list.
+    Algorithm,
+    /// `typ` is that of an access token.
+    Type,
+    /// A key of the issuer fits.
+    Key,
+    /// The signature holds.
+    Signature,
+    /// All registered claims, on the verified text.
+    Claims,
+    /// The token is not bound to a key that was not proven.
+    Binding,
+}
+
+impl Check {
+    /// Every check, in order.
+    pub const ALL: &'static [Self] = &[
+        Self::Structure,
+        Self::Header,
+        Self::Payload,
+        Self::Issuer,
+        Self::UnverifiedTimesAndAudience,
+        Self::Algorithm,
+        Self::Type,
+        Self::Key,
+        Self::Signature,
+        Self::Claims,
+        Self::Binding,
+    ];
+}
+
+/// Watches the steps. `()` watches nothing and compiles to nothing.
+pub(crate) trait Observer {
+    fn passed(&mut self, check: Check);
+    fn failed(&mut self, check: Check, kind: AuthErrorKind);
+}
+
+impl Observer for () {
+    fn passed(&mut self, _: Check) {}
+    fn failed(&mut self, _: Check, _: AuthErrorKind) {}
+}
+
+/// How one issuer's JWTs are judged: one unit, never mixed with another's (RFC 8725 §3.8).
+#[derive(Debug)]
+pub(crate) struct JwtRules {
+    pub(crate) policy: ClaimPolicy,
+    pub(crate) algorithms: AlgorithmSet,
+}
+
+impl JwtRules {
+    fn takes(&self, typ: Type) -> bool {
+        match (self.policy.profile, typ) {
+            (_, Type::AccessToken) | (Profile::Lenient, Type::Jwt | Type::Absent) => true,
+            (Profile::Lenient, Type::Other) | (Profile::Rfc9068, Type::Absent | Type::Jwt | Type::Other) => false,
+        }
+    }
+}
+
+/// Where the entries and their keys are found.
+pub(crate) trait Issuers {
+    type Entry;
+    type Keys: AsRef<KeySet>;
+
+    fn entry(&self, issuer: &str) -> Option<Self::Entry>;
+    fn rules<'e>(&self, entry: &'e Self::Entry) -> &'e JwtRules;
+    /// The keys in force; `None` when there are none to trust at the moment.
+    fn keys(&self, entry: &Self::Entry) -> Option<Self::Keys>;
+}
+
+/// What came out, and what could change it.
+pub(crate) enum Judgement<E> {
+    Accepted(Arc<Core>),
+    Rejected(AuthErrorKind),
+    /// No key fits; newer keys might.
+    MissingKey(E),
+    /// There are no keys at the moment.
+    NoKeys(E),
+    /// A key of that name did not make the signature; unless it was replaced, this is final.
+    BadSignature(E),
+}
+
+/// Judges a token. Synchronous: where keys are missing it says so, and the caller decides whether to wait.
+pub(crate) fn judge<I: Issuers, O: Observer>(
+    token: &[u8],
+    issuers: &I,
+    now: UnixTime,
+    observer: &mut O,
+) -> Judgement<I::Entry> {
+    macro_rules! step {
+        ($check:ident, $result:expr) => {
+            match $result {
+                Ok(value) => {
+                    observer.passed(Check::$check);
+                    value
+                }
+                Err(kind) => {
+                    observer.failed(Check::$check, kind);
+                    return Judgement::Rejected(kind);
+                }
+            }
+        };
+    }
+    if !now.is_readable() {
+        return Judgement::Rejected(ClockUnavailable);
+    }
+    let segments = step!(Structure, Segments::split(token));
+    let header = step!(Header, segments.decode_header());
+    let jwt = step!(Payload, segments.decode_payload(header));
+    let issuer = jwt.unverified_issuer().ok_or(InvalidClaim);
+    let entry = step!(Issuer, issuer.and_then(|iss| issuers.entry(&iss.unescape()).ok_or(UnknownIssuer)));
+    let rules = issuers.rules(&entry);
+    step!(UnverifiedTimesAndAudience, rules.policy.check_times_and_audience(jwt.unverified_claims(), now));
+    let allowed = rules.algorithms.contains(jwt.algorithm());
+    step!(Algorithm, if allowed { Ok(()) } else { Err(AlgorithmNotAllowed) });
+    step!(Type, if rules.takes(jwt.unverified_type()) { Ok(()) } else { Err(WrongType) });
+
+    let Some(keys) = issuers.keys(&entry) else {
+        observer.failed(Check::Key, AuthErrorKind::KeysUnavailable);
+        return Judgement::NoKeys(entry);
+    };
+    let kid = jwt.unverified_kid().map(|kid| kid.unescape());
+    let candidates = match keys.as_ref().select(jwt.algorithm(), kid.as_deref()) {
+        Selection::Keys(candidates) => candidates,
+        Selection::Ambiguous => step!(Key, Err(UnknownKey)),
+        Selection::Missing => {
+            observer.failed(Check::Key, UnknownKey);
+            return Judgement::MissingKey(entry);
+        }
+    };
+    observer.passed(Check::Key);
+    drop(kid);
+    let Some(payload) = signature::verify(jwt, candidates) else {
+        observer.failed(Check::Signature, AuthErrorKind::InvalidSignature);
+        return Judgement::BadSignature(entry);
+    };
+    observer.passed(Check::Signature);
+    step!(Claims, rules.policy.check(payload.claims(), now));
+    step!(Binding, check_binding(payload.claims()));
+    Judgement::Accepted(Arc::new(Core::new(payload.into_claims())))
+}

@@ -1,0 +1,74 @@
+//! One public key, ready to verify signatures of one algorithm.
+
+use std::fmt;
+
+use crate::keys::{
+    algorithm::{Algorithm, Family},
+    backend::{Unusable, Verifier},
+    jwk::KeyMaterial,
+};
+
+/// A key that was checked, parsed, and bound to one algorithm (RFC 8725 §3.1). It cannot verify any other.
+pub(crate) struct VerificationKey {
+    algorithm: Algorithm,
+    kid: Kid,
+    jwk: usize,
+    signature_length: usize,
+    verifier: Verifier,
+}
+
+/// Which tokens ask for a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Kid {
+    /// Any: the only key of an issuer, given without a name.
+    Any,
+    /// Those that carry no `kid`.
+    Absent,
+    /// Those with exactly this `kid`.
+    Is(Box<str>),
+}
+
+impl VerificationKey {
+    /// `jwk` tells the keys of one JWK from those of another.
+    pub(crate) fn new(algorithm: Algorithm, kid: Kid, jwk: usize, material: &KeyMaterial) -> Result<Self, Unusable> {
+        let signature_length = match (algorithm.family(), material) {
+            (Family::Rsa, KeyMaterial::Rsa { n, .. }) => n.len(),
+            (family, KeyMaterial::Ec { curve, .. }) if *curve == family => curve.coordinate_length().saturating_mul(2),
+            (Family::Ed25519, KeyMaterial::Ed25519 { .. }) => 64,
+            _ => return Err(Unusable),
+        };
+        let verifier = Verifier::new(algorithm, material)?;
+        Ok(Self { algorithm, kid, jwk, signature_length, verifier })
+    }
+
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Whether a token with this `kid`, or without one, asks for this key.
+    pub(crate) fn answers_to(&self, kid: Option<&str>) -> bool {
+        match (&self.kid, kid) {
+            (Kid::Any, _) | (_, None) => true,
+            (Kid::Absent, Some(_)) => false,
+            (Kid::Is(name), Some(kid)) => **name == *kid,
+        }
+    }
+
+    pub(crate) fn jwk(&self) -> usize {
+        self.jwk
+    }
+
+    /// Whether `signature` is this key's over `message`. Its length must be exact (RFC 7518 §3.3–3.5, RFC 8037 §3.1).
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        signature.len() == self.signature_length && self.verifier.verify(message, signature)
+    }
+}
+
+impl fmt::Debug for VerificationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerificationKey")
+            .field("algorithm", &self.algorithm)
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}

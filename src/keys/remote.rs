@@ -1,0 +1,649 @@
+//! The keys of one issuer, fetched and kept fresh by one driver task. It obeys [`refresh`](super::refresh).
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use arc_swap::{ArcSwapOption, Guard};
+use http::{HeaderMap, StatusCode, header::CACHE_CONTROL};
+use tokio::{runtime::Handle, sync::Notify};
+use tracing::{debug, warn};
+use url::Url;
+
+use crate::{
+    clock::Clock,
+    fetch::{
+        ATTEMPT_TIMEOUT, Fetch, FetchError, FetchErrorKind, FetchRequest, FetchResponse, MAX_JWKS_BYTES,
+        MAX_METADATA_BYTES,
+    },
+    keys::{
+        algorithm::AlgorithmSet,
+        discovery::{UrlPolicy, jwks_uri, metadata_urls},
+        gate::{GATE, Turn},
+        refresh::{Cause, Demand, Drive, Limits, Refresh, Sequence},
+        set::KeySet,
+    },
+};
+
+/// Requests that wait for one issuer at a time, for each of the two reasons.
+pub(crate) const MAX_WAITING: usize = 1024;
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug)]
+pub(crate) enum Location {
+    /// In the document that the issuer's metadata names.
+    Discover(Url),
+    /// Here.
+    Jwks(Url),
+}
+
+/// What a driver needs to know.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) location: Location,
+    pub(crate) urls: UrlPolicy,
+    pub(crate) algorithms: AlgorithmSet,
+    pub(crate) fetch: Arc<dyn Fetch>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A handle on the keys of one issuer. The driver ends when it is dropped.
+pub(crate) struct Remote {
+    shared: Arc<Shared>,
+}
+
+/// A set and how long it serves.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    set: KeySet,
+    fresh_until: Duration,
+    stale_until: Duration,
+}
+
+/// Keys that may be used now.
+pub(crate) struct Current(Guard<Option<Arc<InForce>>>);
+
+impl AsRef<KeySet> for Current {
+    fn as_ref(&self) -> &KeySet {
+        static NONE: KeySet = KeySet::none();
+        self.0.as_deref().map_or(&NONE, |in_force| &in_force.set)
+    }
+}
+
+/// What a request does next.
+pub(crate) enum Wanted {
+    Wait(Attempt),
+    Final,
+    Outage { retry_after: Duration },
+    TooMany,
+}
+
+/// Why a request waits. The two are counted apart: a flood of bad signatures takes no place from a new key.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Need {
+    Key,
+    Recheck,
+}
+
+struct Shared {
+    source: Source,
+    state: Mutex<State>,
+    in_force: ArcSwapOption<InForce>,
+    /// Tells the driver to look again.
+    wake: Notify,
+    /// Tells a driver in the queue that a request waits for it.
+    demand: Notify,
+    /// Tells that the driver has ended.
+    ended: Notify,
+    driven: AtomicBool,
+}
+
+struct State {
+    refresh: Refresh,
+    waiters: HashMap<u64, Waker>,
+    last_waiter: u64,
+    waiting: Waiting,
+    discovered: Option<Discovered>,
+    last_error: Option<Arc<FetchError>>,
+    /// Names the driver that is in charge; an older one stops when it notices.
+    epoch: u64,
+    demanded: bool,
+    closed: bool,
+}
+
+/// How many requests wait, by need.
+#[derive(Default)]
+struct Waiting {
+    key: usize,
+    recheck: usize,
+}
+
+impl Waiting {
+    fn count(&mut self, need: Need) -> &mut usize {
+        match need {
+            Need::Key => &mut self.key,
+            Need::Recheck => &mut self.recheck,
+        }
+    }
+}
+
+struct Discovered {
+    jwks_uri: Url,
+    at: Duration,
+}
+
+impl Remote {
+    /// Starts the first fetch if there is a runtime to start it on; else the first request does.
+    pub(crate) fn new(source: Source) -> Self {
+        let now = source.clock.monotonic();
+        let state = State {
+            refresh: Refresh::new(Limits::default(), now),
+            waiters: HashMap::new(),
+            last_waiter: 0,
+            waiting: Waiting::default(),
+            discovered: None,
+            last_error: None,
+            epoch: 0,
+            demanded: false,
+            closed: false,
+        };
+        let shared = Arc::new(Shared {
+            source,
+            state: Mutex::new(state),
+            in_force: ArcSwapOption::empty(),
+            wake: Notify::new(),
+            demand: Notify::new(),
+            ended: Notify::new(),
+            driven: AtomicBool::new(false),
+        });
+        let _started = shared.ensure_driver();
+        Self { shared }
+    }
+
+    /// The keys that may be used at `now`. Never waits, never locks while they are fresh.
+    pub(crate) fn current(&self, now: Duration) -> Option<Current> {
+        let in_force = self.shared.in_force.load();
+        let (fresh_until, stale_until) =
+            in_force.as_ref().map_or_else(Default::default, |in_force| (in_force.fresh_until, in_force.stale_until));
+        if now >= fresh_until || !self.shared.driven.load(Ordering::Relaxed) {
+            let _started = self.shared.ensure_driver();
+        }
+        (now < stale_until).then_some(Current(in_force))
+    }
+
+    /// What a request does whose key is missing.
+    pub(crate) fn key_missing(&self) -> Wanted {
+        self.shared.demand(Need::Key, Refresh::key_missing)
+    }
+
+    /// What a request does whose signature failed under a held key.
+    pub(crate) fn signature_failed(&self) -> Wanted {
+        self.shared.demand(Need::Recheck, Refresh::signature_failed)
+    }
+
+    /// Whether a set was ever adopted.
+    pub(crate) fn ever_adopted(&self) -> bool {
+        self.shared.lock().refresh.ever_adopted()
+    }
+
+    /// Whether keys may be used at `now`.
+    pub(crate) fn can_serve(&self, now: Duration) -> bool {
+        self.shared.in_force.load().as_ref().is_some_and(|in_force| now < in_force.stale_until)
+    }
+
+    /// Ends when the first attempt has ended. The error is that of the last attempt, if it failed.
+    pub(crate) async fn first_attempt(&self) -> Result<(), Arc<FetchError>> {
+        loop {
+            let attempt = {
+                let mut state = self.shared.lock();
+                if state.refresh.attempted() || state.closed {
+                    return state.last_error.clone().map_or(Ok(()), Err);
+                }
+                let now = self.shared.now();
+                let sequence = state.refresh.begin(now, Cause::Schedule);
+                self.shared.attempt(sequence, Need::Key, &mut state)
+            };
+            self.shared.drive_on();
+            attempt.await;
+        }
+    }
+
+    /// Ends when keys can serve.
+    pub(crate) async fn served(&self) {
+        loop {
+            if self.can_serve(self.shared.now()) {
+                return;
+            }
+            match self.key_missing() {
+                Wanted::Wait(attempt) => attempt.await,
+                Wanted::Outage { retry_after } => tokio::time::sleep(retry_after).await,
+                Wanted::Final | Wanted::TooMany => tokio::time::sleep(Duration::from_secs(1)).await,
+            }
+        }
+    }
+
+    /// Why the last attempt failed, if it did.
+    pub(crate) fn last_error(&self) -> Option<Arc<FetchError>> {
+        self.shared.lock().last_error.clone()
+    }
+
+    /// Stops the driver and waits for its end.
+    pub(crate) async fn shutdown(&self) {
+        self.shared.close();
+        let mut ended = pin!(self.shared.ended.notified());
+        ended.as_mut().enable();
+        if self.shared.driven.load(Ordering::Acquire) {
+            ended.await;
+        }
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("source", &self.shared.source).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.source.clock.monotonic()
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_one();
+    }
+
+    fn demand(self: &Arc<Self>, need: Need, ask: impl FnOnce(&mut Refresh, Duration) -> Demand) -> Wanted {
+        let now = self.now();
+        let wanted = {
+            let mut state = self.lock();
+            if state.closed {
+                return if need == Need::Key { Wanted::Outage { retry_after: Duration::ZERO } } else { Wanted::Final };
+            }
+            if *state.waiting.count(need) >= MAX_WAITING {
+                return Wanted::TooMany;
+            }
+            match ask(&mut state.refresh, now) {
+                Demand::Wait(sequence) => {
+                    state.demanded = true;
+                    Wanted::Wait(self.attempt(sequence, need, &mut state))
+                }
+                Demand::Final => Wanted::Final,
+                Demand::Outage => Wanted::Outage { retry_after: state.refresh.retry_after(now) },
+            }
+        };
+        self.drive_on();
+        wanted
+    }
+
+    /// A wait for a fetch; it counts from now on.
+    fn attempt(self: &Arc<Self>, sequence: Sequence, need: Need, state: &mut State) -> Attempt {
+        state.last_waiter = state.last_waiter.wrapping_add(1);
+        let id = state.last_waiter;
+        state.waiters.insert(id, Waker::noop().clone());
+        let waiting = state.waiting.count(need);
+        *waiting = waiting.saturating_add(1);
+        Attempt { shared: Arc::clone(self), sequence, need, id }
+    }
+
+    /// Makes the driver look at the state; without a runtime, a flight that nobody can carry out fails.
+    fn drive_on(self: &Arc<Self>) {
+        if let Err(error) = self.ensure_driver() {
+            let sequence = self.lock().refresh.in_flight();
+            if let Some(sequence) = sequence {
+                self.finish(sequence, Err(error));
+            }
+        }
+        self.demand.notify_one();
+        self.wake.notify_one();
+    }
+
+    /// Sees to it that a driver lives, and that it is not one whose runtime stands still.
+    fn ensure_driver(self: &Arc<Self>) -> Result<(), FetchError> {
+        let guard = {
+            let mut state = self.lock();
+            let now = self.now();
+            let stuck = self.driven.load(Ordering::Relaxed) && state.refresh.is_overdue(now, STANDSTILL);
+            if state.closed || (self.driven.load(Ordering::Relaxed) && !stuck) {
+                return Ok(());
+            }
+            if Handle::try_current().is_err() {
+                return if stuck { Ok(()) } else { Err(FetchErrorKind::NoRuntime.into()) };
+            }
+            if stuck && let Some(sequence) = state.refresh.in_flight() {
+                state.refresh.failed(now, sequence, 0.0);
+            }
+            state.epoch = state.epoch.wrapping_add(1);
+            self.driven.store(true, Ordering::Release);
+            Driver { shared: Arc::clone(self), epoch: state.epoch }
+        };
+        // Outside the lock: a runtime that shuts down drops the driver at once, which takes the lock.
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(guard.run())),
+            Err(_) => drop(guard),
+        }
+        Ok(())
+    }
+
+    fn finish(&self, sequence: Sequence, result: Result<Fetched, FetchError>) {
+        let now = self.now();
+        let waiters = {
+            let mut state = self.lock();
+            if state.refresh.in_flight() != Some(sequence) {
+                return;
+            }
+            match result {
+                Ok(Fetched { set, lifetime }) => {
+                    let (usable, skipped) = (set.len(), set.skipped().len());
+                    for jwk in set.skipped() {
+                        debug!(issuer = %self.source.issuer, index = jwk.index, reason = %jwk.reason, "a key is not used");
+                    }
+                    if state.refresh.succeeded(now, sequence, lifetime, fastrand::f64()) {
+                        let in_force = InForce {
+                            set,
+                            fresh_until: state.refresh.fresh_until(),
+                            stale_until: state.refresh.stale_until(),
+                        };
+                        self.in_force.store(Some(Arc::new(in_force)));
+                    }
+                    if state.last_error.take().is_some() {
+                        warn!(issuer = %self.source.issuer, "keys are refreshed again");
+                    }
+                    debug!(issuer = %self.source.issuer, usable, skipped, "keys adopted");
+                }
+                Err(error) => {
+                    state.refresh.failed(now, sequence, fastrand::f64());
+                    if state.last_error.is_none() {
+                        warn!(issuer = %self.source.issuer, error = %Chain(&error), "keys cannot be refreshed");
+                    } else {
+                        debug!(issuer = %self.source.issuer, error = %Chain(&error), "keys cannot be refreshed");
+                    }
+                    state.last_error = Some(Arc::new(error));
+                }
+            }
+            state.demanded = false;
+            state.waiters.values().cloned().collect::<Vec<_>>()
+        };
+        waiters.into_iter().for_each(Waker::wake);
+    }
+
+    /// One attempt, with one quick retry, within one deadline.
+    async fn attempt_fetch(&self) -> Result<Fetched, FetchError> {
+        let both = async {
+            match self.fetch_keys().await {
+                Err(error) if is_passing(&error) => {
+                    tokio::time::sleep(QUICK_RETRY).await;
+                    self.fetch_keys().await
+                }
+                result => result,
+            }
+        };
+        tokio::time::timeout(ATTEMPT_TIMEOUT, both).await.unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
+    }
+
+    async fn fetch_keys(&self) -> Result<Fetched, FetchError> {
+        let url = match &self.source.location {
+            Location::Jwks(url) => url.clone(),
+            Location::Discover(issuer) => self.discover(issuer).await?,
+        };
+        let response = self.get(url, "application/jwk-set+json, application/json", MAX_JWKS_BYTES).await;
+        if let Err(error) = &response
+            && matches!(error.kind(), FetchErrorKind::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
+        {
+            self.lock().discovered = None;
+        }
+        let response = response?;
+        let set = KeySet::parse(&response.body, &self.source.algorithms)
+            .map_err(|error| FetchError::new(FetchErrorKind::InvalidDocument, error))?;
+        if set.is_empty() {
+            let reasons: Vec<_> = set.skipped().iter().map(|jwk| jwk.reason.to_string()).collect();
+            return Err(FetchError::new(FetchErrorKind::NoUsableKey, reasons.join("; ")));
+        }
+        Ok(Fetched { set, lifetime: lifetime(&response.headers) })
+    }
+
+    /// The URL of the keys, from memory or from the issuer's metadata.
+    async fn discover(&self, issuer: &Url) -> Result<Url, FetchError> {
+        let now = self.now();
+        if let Some(discovered) = &self.lock().discovered
+            && now.saturating_sub(discovered.at) < REDISCOVER
+        {
+            return Ok(discovered.jwks_uri.clone());
+        }
+        let mut failure: Option<FetchError> = None;
+        for place in metadata_urls(issuer) {
+            let document = match self.get(place, "application/json", MAX_METADATA_BYTES).await {
+                Ok(response) => jwks_uri(&response.body, &self.source.issuer, self.source.urls),
+                Err(error) if is_transport(&error) => return Err(error),
+                // A missing page tells less than what another place said about its document.
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    continue;
+                }
+            };
+            match document {
+                Ok(jwks_uri) => {
+                    self.lock().discovered = Some(Discovered { jwks_uri: jwks_uri.clone(), at: now });
+                    return Ok(jwks_uri);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| FetchErrorKind::InvalidDocument.into()))
+    }
+
+    async fn get(&self, url: Url, accept: &'static str, max_bytes: usize) -> Result<FetchResponse, FetchError> {
+        let response = self.source.fetch.fetch(FetchRequest { url, accept, max_bytes }).await?;
+        if response.status != StatusCode::OK {
+            return Err(FetchErrorKind::Status(response.status).into());
+        }
+        if response.body.len() > max_bytes {
+            return Err(FetchErrorKind::TooLarge.into());
+        }
+        Ok(response)
+    }
+}
+
+struct Fetched {
+    set: KeySet,
+    lifetime: Option<Duration>,
+}
+
+/// The task that keeps one issuer's keys. Its end, however it comes, ends the flight as failed and wakes every waiter.
+struct Driver {
+    shared: Arc<Shared>,
+    epoch: u64,
+}
+
+impl Driver {
+    async fn run(self) {
+        while let Some(step) = self.step() {
+            match step {
+                Drive::Fetch(sequence) => {
+                    let Some(result) = self.unless_closed(self.fetch()).await else { return };
+                    self.shared.finish(sequence, result);
+                }
+                Drive::Sleep(delay) => {
+                    let _elapsed = tokio::time::timeout(delay, self.shared.wake.notified()).await;
+                }
+            }
+        }
+    }
+
+    fn step(&self) -> Option<Drive> {
+        let now = self.shared.now();
+        let mut state = self.shared.lock();
+        (self.is_in_charge(&state)).then(|| state.refresh.drive(now))
+    }
+
+    fn is_in_charge(&self, state: &State) -> bool {
+        !state.closed && state.epoch == self.epoch
+    }
+
+    /// Waits for its turn, unless a request wants the keys now.
+    async fn fetch(&self) -> Result<Fetched, FetchError> {
+        let turn = if self.shared.lock().demanded { Turn::Demanded } else { Turn::Scheduled };
+        let _permit = match turn {
+            Turn::Demanded => GATE.enter(Turn::Demanded).await,
+            Turn::Scheduled => {
+                tokio::select! {
+                    biased;
+                    permit = GATE.enter(Turn::Scheduled) => permit,
+                    () = self.demanded() => GATE.enter(Turn::Demanded).await,
+                }
+            }
+        };
+        self.shared.attempt_fetch().await
+    }
+
+    async fn demanded(&self) {
+        while !self.shared.lock().demanded {
+            self.shared.demand.notified().await;
+        }
+    }
+
+    async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Some(done),
+                () = self.shared.wake.notified() => {
+                    if !self.is_in_charge(&self.shared.lock()) {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let sequence = {
+            let state = self.shared.lock();
+            if state.epoch != self.epoch {
+                return;
+            }
+            self.shared.driven.store(false, Ordering::Release);
+            state.refresh.in_flight()
+        };
+        if let Some(sequence) = sequence {
+            self.shared.finish(sequence, Err(FetchErrorKind::Aborted.into()));
+        }
+        self.shared.ended.notify_waiters();
+    }
+}
+
+/// The wait for one fetch to end, well or badly.
+pub(crate) struct Attempt {
+    shared: Arc<Shared>,
+    sequence: Sequence,
+    need: Need,
+    id: u64,
+}
+
+impl Future for Attempt {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.shared.lock();
+        if state.refresh.in_flight() != Some(self.sequence) {
+            return Poll::Ready(());
+        }
+        if let Some(waker) = state.waiters.get_mut(&self.id) {
+            waker.clone_from(context.waker());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.waiters.remove(&self.id);
+        let waiting = state.waiting.count(self.need);
+        *waiting = waiting.saturating_sub(1);
+    }
+}
+
+/// No whole answer came.
+fn is_transport(error: &FetchError) -> bool {
+    matches!(error.kind(), FetchErrorKind::Body | FetchErrorKind::Connect | FetchErrorKind::Timeout)
+}
+
+/// Faults that may be gone a moment later; a missing document has perhaps moved, and is looked for anew.
+fn is_passing(error: &FetchError) -> bool {
+    match error.kind() {
+        FetchErrorKind::Status(status) => {
+            status.is_server_error() || matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+        }
+        _ => is_transport(error),
+    }
+}
+
+/// The lifetime that the server names: `max-age`, or none at all with `no-store` and `no-cache` (RFC 9111 §5.2.2).
+fn lifetime(headers: &HeaderMap) -> Option<Duration> {
+    let mut lifetime = None;
+    for value in headers.get_all(CACHE_CONTROL) {
+        for directive in value.to_str().unwrap_or_default().split(',').map(str::trim) {
+            if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache") {
+                return Some(Duration::ZERO);
+            }
+            if let Some((name, age)) = directive.split_once('=')
+                && name.trim().eq_ignore_ascii_case("max-age")
+            {
+                let digits = age.trim().trim_matches('"');
+                let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+                // RFC 9111 §1.2.2: an overflow counts as the largest value.
+                lifetime = is_number.then(|| Duration::from_secs(digits.parse().unwrap_or(u64::from(u32::MAX))));
+            }
+        }
+    }
+    lifetime
+}
+
+/// Prints an error with its causes.
+struct Chain<'e>(&'e FetchError);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// Between an attempt and its quick retry.
+const QUICK_RETRY: Duration = Duration::from_millis(100);
+
+/// An issuer that moves its keys says so within half a day.
+const REDISCOVER: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// A fetch that has run, or been due, for this long has a driver whose runtime stands still. No attempt takes half of it.
+const STANDSTILL: Duration = Duration::from_secs(15);

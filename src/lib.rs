@@ -1,0 +1,50 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod clock;
+mod error;
+#[cfg(feature = "axum")]
+mod extract;
+mod fetch;
+mod jwt;
+mod keys;
+mod middleware;
+mod policy;
+mod server;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod token;
+mod validate;
+
+pub use crate::{
+    clock::{Clock, SystemClock, UnixTime},
+    error::{AuthError, AuthErrorKind, ConfigError, Decision, ErrorCode, InvalidScope},
+    fetch::{Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, client::HttpFetch},
+    jwt::Check,
+    keys::{
+        algorithm::Algorithm,
+    },
+    middleware::{
+        future::ResponseFuture,
+        layer::BearerAuthLayer,
+        refusal::Refusal,
+        require::{Require, RequireFuture, RequireLayer},
+        service::BearerAuth,
+    },
+    policy::Profile,
+    server::{
+        FailedIssuer, Health, Issuers, NotReady, ResourceServer,
+        builder::ResourceServerBuilder,
+        explain::{CheckOutcome, Explanation},
+        issuer::{Answer, Dangerous, Issuer},
+    },
+    token::{
+        access_token::AccessToken,
+        claims::Claims,
+        presented::Presented,
+        scope::{RequiredScopes, Requirement, Scope, Scopes},
+    },
+};
+
+#[cfg(feature = "axum")]
+pub use crate::extract::{Scoped, Validated};

@@ -1,0 +1,112 @@
+//! The response to come: the inner one at once, or after a wait, or a refusal.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use serde::de::DeserializeOwned;
+use tower::Service;
+
+use crate::{
+    middleware::{layer::Gatekeeper, refusal::Refusal},
+    validate::Verdict,
+};
+
+pin_project! {
+    /// The future of [`BearerAuth`](crate::BearerAuth).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, C, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, C, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, C, B>
+    where
+        S: Service<Request<B>>,
+    {
+        Inner { #[pin] future: S::Future },
+        // Boxed: it is rare, and would make every other future as large.
+        Validating { verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>, waiting: Option<Box<Waiting<S, C, B>>> },
+        Rejected { refusal: Option<Box<Refusal>> },
+    }
+}
+
+/// A request that is kept until its token is judged, and the service that was ready for it.
+struct Waiting<S, C, B> {
+    gate: Gatekeeper<C>,
+    request: Request<B>,
+    ready: S,
+}
+
+impl<S: Service<Request<B>>, C, B> ResponseFuture<S, C, B> {
+    pub(crate) fn inner(future: S::Future) -> Self {
+        Self { state: State::Inner { future } }
+    }
+
+    pub(crate) fn rejected(refusal: Refusal) -> Self {
+        Self { state: State::Rejected { refusal: Some(Box::new(refusal)) } }
+    }
+
+    pub(crate) fn validating(
+        verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>,
+        gate: Gatekeeper<C>,
+        request: Request<B>,
+        ready: S,
+    ) -> Self {
+        Self { state: State::Validating { verdict, waiting: Some(Box::new(Waiting { gate, request, ready })) } }
+    }
+}
+
+impl<S, C, B, ResBody> Future for ResponseFuture<S, C, B>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    C: DeserializeOwned + Send + Sync + 'static,
+    ResBody: Default,
+{
+    type Output = Result<Response<ResBody>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjection::Inner { future } => return future.poll(context),
+                StateProjection::Rejected { refusal } => {
+                    let refusal = refusal.take().expect("ResponseFuture polled after completion");
+                    return Poll::Ready(Ok(refusal.into_response()));
+                }
+                StateProjection::Validating { verdict, waiting } => {
+                    let verdict = ready!(verdict.as_mut().poll(context));
+                    let Waiting { gate, mut request, mut ready } =
+                        *waiting.take().expect("ResponseFuture polled after completion");
+                    match gate.admit(verdict, &mut request) {
+                        Ok(()) => State::Inner { future: ready.call(request) },
+                        Err(refusal) => State::Rejected { refusal: Some(Box::new(refusal)) },
+                    }
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S: Service<Request<B>>, C, B> fmt::Debug for ResponseFuture<S, C, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Inner { .. } => "Inner",
+            State::Validating { .. } => "Validating",
+            State::Rejected { .. } => "Rejected",
+        };
+        f.debug_struct("ResponseFuture").field("state", &state).finish_non_exhaustive()
+    }
+}

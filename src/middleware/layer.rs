@@ -1,0 +1,69 @@
+//! The `tower` layer that protects a service.
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use tower::Layer;
+
+use crate::{
+    middleware::{challenge::Responder, service::BearerAuth},
+    token::claims::Claims,
+    validate::ValidateToken,
+};
+
+/// Lets only requests with a good bearer token reach the service, with [`AccessToken<C>`](crate::AccessToken) in their
+/// extensions. Made by [`ResourceServer::layer`](crate::ResourceServer::layer).
+pub struct BearerAuthLayer<C = Claims> {
+    pub(crate) gate: Gatekeeper<C>,
+}
+
+impl<C> BearerAuthLayer<C> {
+    pub(crate) fn new(validator: Arc<dyn ValidateToken>, server: Arc<Responder>) -> Self {
+        Self { gate: Gatekeeper { validator, server, optional: false, claims: PhantomData } }
+    }
+
+    /// Lets requests without credentials pass as anonymous; a bad token is still refused. **Default:** they get 401.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.gate.optional = true;
+        self
+    }
+}
+
+impl<S, C> Layer<S> for BearerAuthLayer<C> {
+    type Service = BearerAuth<S, C>;
+
+    fn layer(&self, inner: S) -> BearerAuth<S, C> {
+        BearerAuth::new(inner, self.gate.clone())
+    }
+}
+
+impl<C> Clone for BearerAuthLayer<C> {
+    fn clone(&self) -> Self {
+        Self { gate: self.gate.clone() }
+    }
+}
+
+impl<C> fmt::Debug for BearerAuthLayer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerAuthLayer").field("optional", &self.gate.optional).finish_non_exhaustive()
+    }
+}
+
+/// What a layer hands to its services.
+pub(crate) struct Gatekeeper<C> {
+    pub(crate) validator: Arc<dyn ValidateToken>,
+    pub(crate) server: Arc<Responder>,
+    pub(crate) optional: bool,
+    claims: PhantomData<fn() -> C>,
+}
+
+impl<C> Clone for Gatekeeper<C> {
+    fn clone(&self) -> Self {
+        Self {
+            validator: Arc::clone(&self.validator),
+            server: Arc::clone(&self.server),
+            optional: self.optional,
+            claims: PhantomData,
+        }
+    }
+}

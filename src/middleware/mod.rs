@@ -1,0 +1,11 @@
+//! How a verdict becomes HTTP. Only this module knows status codes.
+
+pub(crate) mod bearer;
+pub(crate) mod challenge;
+pub(crate) mod future;
+pub(crate) mod layer;
+pub(crate) mod refusal;
+pub(crate) mod rejection;
+pub(crate) mod request_auth;
+pub(crate) mod require;
+pub(crate) mod service;

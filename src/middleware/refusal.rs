@@ -1,0 +1,106 @@
+//! A refusal, ready to be sent by any framework.
+
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+
+use crate::{
+    error::{AuthError, AuthErrorKind},
+    middleware::{challenge::Responder, rejection::answer},
+    token::scope::Requirement,
+};
+
+/// A request that was not let in: status and header fields of the answer, and the [`AuthError`] behind it.
+///
+/// Nothing in it comes from the token. It is what the extractors reject with, and what a service without axum gets from
+/// [`ResourceServer::refuse`](crate::ResourceServer::refuse).
+#[derive(Clone)]
+pub struct Refusal {
+    error: AuthError,
+    requirement: Option<Requirement>,
+    responder: Option<Arc<Responder>>,
+}
+
+impl Refusal {
+    pub(crate) fn new(error: impl Into<AuthError>, responder: Arc<Responder>) -> Self {
+        Self { error: error.into(), requirement: None, responder: Some(responder) }
+    }
+
+    /// A refusal for what no layer stands behind.
+    pub(crate) fn unwired(kind: AuthErrorKind) -> Self {
+        Self { error: kind.into(), requirement: None, responder: None }
+    }
+
+    pub(crate) fn of(mut self, requirement: Requirement) -> Self {
+        self.requirement = Some(requirement);
+        self
+    }
+
+    /// Why.
+    pub fn error(&self) -> &AuthError {
+        &self.error
+    }
+
+    /// The status code of the answer.
+    pub fn status(&self) -> StatusCode {
+        answer(self.error.kind()).status
+    }
+
+    /// The gRPC status code of the same meaning, for services that answer in gRPC themselves.
+    pub fn grpc_code(&self) -> i32 {
+        answer(self.error.kind()).grpc
+    }
+
+    /// The header fields of the answer: `WWW-Authenticate` where a token could help, `Retry-After` with 503, and
+    /// `Cache-Control: no-store`.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(2);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let answer = answer(self.error.kind());
+        let challenge = self.responder.as_ref().and_then(|responder| {
+            responder.challenge(self.error.kind(), answer.challenge, self.requirement.as_ref())
+        });
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, retry_after(self.error.retry_after()).into());
+        }
+        headers
+    }
+
+    /// The answer, with an empty body.
+    pub fn into_response<B: Default>(self) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = self.status();
+        *response.headers_mut() = self.headers();
+        response
+    }
+}
+
+/// Whole seconds, 1 to 30, and up to 2 more so that those who wait do not come back all at once (RFC 9110 §10.2.3).
+fn retry_after(delay: Option<Duration>) -> u64 {
+    let seconds = delay.map_or(1, |delay| delay.as_millis().div_ceil(1000).clamp(1, 30));
+    u64::try_from(seconds).unwrap_or(30).saturating_add(fastrand::u64(0..=2))
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal").field("status", &self.status()).field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl StdError for Refusal {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
+    }
+}

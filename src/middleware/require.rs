@@ -1,0 +1,152 @@
+//! Does the verified token carry the rights that this route asks for?
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Extensions, Request, Response};
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+use tracing::error;
+
+use crate::{
+    clock::Clock,
+    error::AuthErrorKind::{MissingLayer, MissingToken},
+    middleware::{
+        challenge::Responder,
+        refusal::Refusal,
+        request_auth::{Outcome, RequestAuth},
+        service::log_refusal,
+    },
+    token::{claims::Core, scope::Requirement},
+};
+
+/// Lets only requests pass whose token fulfils a [`Requirement`]. Stands behind the layer that verified the token. Made
+/// by [`ResourceServer::require`](crate::ResourceServer::require).
+#[derive(Clone)]
+pub struct RequireLayer {
+    rule: Arc<Rule>,
+}
+
+pub(crate) struct Rule {
+    pub(crate) requirement: Requirement,
+    pub(crate) server: Arc<Responder>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl RequireLayer {
+    pub(crate) fn new(rule: Rule) -> Self {
+        Self { rule: Arc::new(rule) }
+    }
+}
+
+impl<S> Layer<S> for RequireLayer {
+    type Service = Require<S>;
+
+    fn layer(&self, inner: S) -> Require<S> {
+        Require { inner, rule: Arc::clone(&self.rule) }
+    }
+}
+
+impl fmt::Debug for RequireLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireLayer").field("requirement", &self.rule.requirement).finish_non_exhaustive()
+    }
+}
+
+/// The service that [`RequireLayer`] makes.
+#[derive(Clone)]
+pub struct Require<S> {
+    inner: S,
+    rule: Arc<Rule>,
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Require<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Default,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = RequireFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        match self.rule.check(request.extensions()) {
+            Ok(()) => RequireFuture { state: State::Inner { future: self.inner.call(request) } },
+            Err(refusal) => {
+                log_refusal(refusal.error());
+                RequireFuture { state: State::Rejected { refusal: Some(Box::new(refusal)) } }
+            }
+        }
+    }
+}
+
+impl Rule {
+    fn check(&self, extensions: &Extensions) -> Result<(), Refusal> {
+        let auth = RequestAuth::of(extensions)?;
+        if !Arc::ptr_eq(&auth.server, &self.server) {
+            error!("`require` stands behind the layer of another resource server: its tokens were not judged for this one");
+            return Err(Refusal::new(MissingLayer, Arc::clone(&self.server)));
+        }
+        match &auth.outcome {
+            Outcome::Anonymous => Err(Refusal::new(MissingToken, Arc::clone(&self.server)).of(self.requirement.clone())),
+            Outcome::Verified(core) => self.check_token(core),
+        }
+    }
+
+    fn check_token(&self, core: &Core) -> Result<(), Refusal> {
+        let refuse = |kind| Refusal::new(kind, Arc::clone(&self.server)).of(self.requirement.clone());
+        self.requirement.check(core, self.clock.wall()).map_err(refuse)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Require<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Require").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The future of [`Require`].
+    #[must_use = "futures do nothing unless polled"]
+    #[derive(Debug)]
+    pub struct RequireFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    #[derive(Debug)]
+    enum State<F> {
+        Inner { #[pin] future: F },
+        Rejected { refusal: Option<Box<Refusal>> },
+    }
+}
+
+impl<F, E, ResBody> Future for RequireFuture<F>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    ResBody: Default,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project().state.project() {
+            StateProjection::Inner { future } => future.poll(context),
+            StateProjection::Rejected { refusal } => {
+                let refusal = refusal.take().expect("RequireFuture polled after completion");
+                Poll::Ready(Ok(refusal.into_response()))
+            }
+        }
+    }
+}

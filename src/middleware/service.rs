@@ -1,0 +1,135 @@
+//! One request through the gate.
+
+use std::{
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, header::AUTHORIZATION};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use tower::Service;
+use tracing::{debug, error, trace};
+
+use crate::{
+    error::{AuthError, AuthErrorKind, Decision},
+    middleware::{
+        bearer::bearer_token,
+        future::ResponseFuture,
+        layer::Gatekeeper,
+        refusal::Refusal,
+        request_auth::{Outcome, RequestAuth},
+    },
+    token::{access_token::AccessToken, claims::Claims, presented::Presented},
+    validate::{Validation, Verdict},
+};
+
+/// The service that [`BearerAuthLayer`](crate::BearerAuthLayer) makes.
+pub struct BearerAuth<S, C = Claims> {
+    inner: S,
+    gate: Gatekeeper<C>,
+}
+
+impl<S, C> BearerAuth<S, C> {
+    pub(crate) fn new(inner: S, gate: Gatekeeper<C>) -> Self {
+        Self { inner, gate }
+    }
+}
+
+impl<S, C, ReqBody, ResBody> Service<Request<ReqBody>> for BearerAuth<S, C>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    C: DeserializeOwned + Send + Sync + 'static,
+    ResBody: Default,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, C, ReqBody>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        // Whatever an outer layer left is not our verdict.
+        request.extensions_mut().remove::<AccessToken<C>>();
+        request.extensions_mut().remove::<RequestAuth>();
+
+        let token = match bearer_token(request.headers()) {
+            Ok(token) => token,
+            Err(AuthErrorKind::MissingToken) if self.gate.optional => {
+                let auth = RequestAuth::new::<C>(Arc::clone(&self.gate.server), Outcome::Anonymous);
+                request.extensions_mut().insert(auth);
+                return ResponseFuture::inner(self.inner.call(request));
+            }
+            Err(kind) => return ResponseFuture::rejected(self.gate.refuse(kind.into())),
+        };
+        let presented = Presented::bearer_bytes(token).with_request(request.method(), request.uri());
+        match self.gate.validator.validate(&presented) {
+            Validation::Done(verdict) => match self.gate.admit(verdict, &mut request) {
+                Ok(()) => ResponseFuture::inner(self.inner.call(request)),
+                Err(refusal) => ResponseFuture::rejected(refusal),
+            },
+            Validation::Pending(verdict) => {
+                // The clone has not been polled ready; the service that was is the one to call.
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                ResponseFuture::validating(verdict, self.gate.clone(), request, ready)
+            }
+        }
+    }
+}
+
+impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
+    /// Puts the verdict into the request, or says why not.
+    pub(crate) fn admit<B>(&self, verdict: Verdict, request: &mut Request<B>) -> Result<(), Refusal> {
+        let raw = if self.server.keep_token { kept_token(request) } else { None };
+        let token = verdict.and_then(|core| AccessToken::<C>::new(core, raw)).map_err(|error| self.refuse(error))?;
+        trace!(issuer = token.issuer(), "accepted");
+        if self.server.strip_credentials {
+            request.headers_mut().remove(AUTHORIZATION);
+        } else if let Some(field) = request.headers_mut().get_mut(AUTHORIZATION) {
+            field.set_sensitive(true);
+        }
+        let auth = RequestAuth::new::<C>(Arc::clone(&self.server), Outcome::Verified(Arc::clone(token.core())));
+        request.extensions_mut().insert(auth);
+        request.extensions_mut().insert(token);
+        Ok(())
+    }
+}
+
+impl<C> Gatekeeper<C> {
+    pub(crate) fn refuse(&self, error: AuthError) -> Refusal {
+        log_refusal(&error);
+        Refusal::new(error, Arc::clone(&self.server))
+    }
+}
+
+/// Refusals are the caller's business: `debug`. What only we can mend is an `error`.
+pub(crate) fn log_refusal(error: &AuthError) {
+    let reason = error.kind().label();
+    let cause = std::error::Error::source(error).map(tracing::field::display);
+    match (error.kind(), error.kind().decision()) {
+        (AuthErrorKind::ClaimsMismatch, _) | (_, Decision::Misconfigured) => error!(reason, cause, "refused"),
+        _ => debug!(reason, cause, "refused"),
+    }
+}
+
+fn kept_token<B>(request: &Request<B>) -> Option<Arc<SecretString>> {
+    let token = bearer_token(request.headers()).ok()?;
+    let text = std::str::from_utf8(token).ok()?;
+    Some(Arc::new(SecretString::from(text)))
+}
+
+impl<S: Clone, C> Clone for BearerAuth<S, C> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), gate: self.gate.clone() }
+    }
+}
+
+impl<S: fmt::Debug, C> fmt::Debug for BearerAuth<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerAuth").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

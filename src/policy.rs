@@ -1,0 +1,155 @@
+//! Do these claims hold, for this issuer entry, at this moment? Pure: no clock, no network, no state.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    clock::UnixTime,
+    error::AuthErrorKind::{self, Expired, InvalidClaim, IssuedInFuture, NotYetValid, UnknownIssuer, WrongAudience, WrongType},
+    token::{
+        claims::{Claim, RegisteredClaims},
+        json::{Kind, RawStr},
+    },
+};
+
+/// An issuer identifier: compared byte for byte, never normalized (RFC 7519 §4.1.1, RFC 8414 §3.3).
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct IssuerId(Arc<str>);
+
+impl IssuerId {
+    /// Takes the identifier as the authorization server writes it into `iss`; `None` when it is empty.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.into()))
+    }
+
+    /// The identifier as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for IssuerId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IssuerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A value that `aud` must name: compared byte for byte (RFC 7519 §4.1.3).
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Audience(Arc<str>);
+
+impl Audience {
+    /// Takes the identifier as the authorization server writes it into `aud`; `None` when it is empty.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.into()))
+    }
+
+    /// The identifier as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which set of claims a token must carry.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Profile {
+    /// `iss`, `aud`, `exp`; `typ` is `at+jwt`, `JWT` or absent.
+    #[default]
+    Lenient,
+    /// The JWT profile for access tokens (RFC 9068 §2.2, §4): also `sub`, `client_id`, `iat`, `jti`; `typ` is `at+jwt`.
+    Rfc9068,
+}
+
+/// What the claims of one issuer's tokens must say.
+#[derive(Clone, Debug)]
+pub(crate) struct ClaimPolicy {
+    pub(crate) issuer: IssuerId,
+    /// `None` only by [`dangerous`](crate::Issuer::dangerous) choice.
+    pub(crate) audiences: Option<Box<[Audience]>>,
+    pub(crate) leeway: Duration,
+    pub(crate) profile: Profile,
+}
+
+impl ClaimPolicy {
+    /// The checks that may refuse before anything is verified: times and audience. They can only lower the answer.
+    pub(crate) fn check_times_and_audience(&self, claims: &RegisteredClaims, now: UnixTime) -> Result<(), AuthErrorKind> {
+        let date = |claim: Claim| claims.date(claim).map_err(|_| InvalidClaim);
+        let (expires_at, not_before, issued_at) = (date(claims.exp)?, date(claims.nbf)?, date(claims.iat)?);
+        // RFC 7519 §4.1.4: the moment of `exp` itself is too late.
+        if now >= expires_at.ok_or(InvalidClaim)?.saturating_add(self.leeway) {
+            return Err(Expired);
+        }
+        // RFC 7519 §4.1.5: the moment of `nbf` itself is early enough.
+        if not_before.is_some_and(|start| now < start.saturating_sub(self.leeway)) {
+            return Err(NotYetValid);
+        }
+        if issued_at.is_some_and(|issue| issue > now.saturating_add(self.leeway)) {
+            return Err(IssuedInFuture);
+        }
+        self.check_audience(claims)
+    }
+
+    /// Every check of the registered claims but the binding.
+    pub(crate) fn check(&self, claims: &RegisteredClaims, now: UnixTime) -> Result<(), AuthErrorKind> {
+        // RFC 7519 §4.1.1
+        if !claims.str(claims.iss).ok_or(InvalidClaim)?.is(self.issuer.as_str()) {
+            return Err(UnknownIssuer);
+        }
+        self.check_times_and_audience(claims, now)?;
+        for claim in [claims.sub, claims.jti, claims.client_id, claims.acr] {
+            if claim.is_some() && claims.str(claim).is_none() {
+                return Err(InvalidClaim);
+            }
+        }
+        claims.date(claims.auth_time).map_err(|_| InvalidClaim)?;
+        for claim in [claims.scope, claims.scp] {
+            claims.strings(claim).map_err(|_| InvalidClaim)?;
+        }
+        // RFC 8725 §3.12: ID tokens, logout tokens and security events are not access tokens.
+        if claims.of_another_kind {
+            return Err(WrongType);
+        }
+        match self.profile {
+            Profile::Lenient => Ok(()),
+            // RFC 9068 §2.2
+            Profile::Rfc9068 => {
+                let present = [claims.sub, claims.client_id, claims.iat, claims.jti].iter().all(Option::is_some);
+                if present { Ok(()) } else { Err(InvalidClaim) }
+            }
+        }
+    }
+
+    /// RFC 7519 §4.1.3: a string or an array of strings, one of them ours.
+    fn check_audience(&self, claims: &RegisteredClaims) -> Result<(), AuthErrorKind> {
+        let Some(value) = claims.aud else {
+            return if self.audiences.is_some() { Err(InvalidClaim) } else { Ok(()) };
+        };
+        let ours = |entry: RawStr<'_>| match &self.audiences {
+            Some(audiences) => audiences.iter().any(|audience| entry.is(audience.as_str())),
+            None => true,
+        };
+        let mut found = false;
+        match value.kind() {
+            Kind::String { .. } => found = value.raw_str(claims.text()).is_some_and(ours),
+            Kind::Array => {
+                for element in value.elements(claims.text()) {
+                    found |= ours(element.raw_str(claims.text()).ok_or(InvalidClaim)?);
+                }
+            }
+            _ => return Err(InvalidClaim),
+        }
+        if found || self.audiences.is_none() { Ok(()) } else { Err(WrongAudience) }
+    }
+}
+
+/// Refuses every token that is bound to a key: until possession can be proven, a `cnf` of any shape is not "unbound"
+/// (RFC 7800 §3.1, RFC 9449 §7.2). Each path that makes an `AccessToken` passes here.
+pub(crate) fn check_binding(claims: &RegisteredClaims) -> Result<(), AuthErrorKind> {
+    if claims.cnf.is_some() { Err(AuthErrorKind::BindingNotProven) } else { Ok(()) }
+}

@@ -1,0 +1,144 @@
+//! A resource server in the making.
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    error::ConfigError,
+    fetch::{Fetch, client::HttpFetch},
+    middleware::challenge::{Responder, is_quotable},
+    policy::Audience,
+    server::{
+        Inner, ResourceServer,
+        entries::{Entries, Shared},
+        issuer::Issuer,
+        settle,
+    },
+    token::scope::Scopes,
+};
+
+/// Builds a [`ResourceServer`]. Made by [`ResourceServer::builder`].
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ResourceServerBuilder {
+    resource: String,
+    issuers: Vec<Issuer>,
+    realm: Option<String>,
+    challenge_scopes: Option<Scopes>,
+    strip_credentials: bool,
+    keep_token: bool,
+    clock: Arc<dyn Clock>,
+    fetch: Option<Arc<dyn Fetch>>,
+}
+
+impl ResourceServerBuilder {
+    pub(crate) fn new(resource: String) -> Self {
+        Self {
+            resource,
+            issuers: Vec::new(),
+            realm: None,
+            challenge_scopes: None,
+            strip_credentials: false,
+            keep_token: false,
+            clock: Arc::new(SystemClock),
+            fetch: None,
+        }
+    }
+
+    /// Trusts the tokens of one more issuer.
+    pub fn trust(mut self, issuer: Issuer) -> Self {
+        self.issuers.push(issuer);
+        self
+    }
+
+    /// The `realm` of every challenge (RFC 6750 §3): printable ASCII without quote and backslash. **Default:** the
+    /// resource identifier, without the characters that a challenge cannot carry.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = Some(realm.into());
+        self
+    }
+
+    /// The scopes that a 401 tells clients to ask for (RFC 6750 §3). **Default:** none are named.
+    pub fn challenge_scopes(mut self, scopes: impl Into<Scopes>) -> Self {
+        self.challenge_scopes = Some(scopes.into());
+        self
+    }
+
+    /// Removes `Authorization` from accepted requests, so that nothing behind the layer can pass the token on.
+    /// **Default:** the field stays, marked as sensitive.
+    pub fn strip_credentials(mut self) -> Self {
+        self.strip_credentials = true;
+        self
+    }
+
+    /// Keeps the token's text in [`AccessToken::raw`](crate::AccessToken::raw), for token exchange (RFC 8693).
+    /// **Default:** it is not kept.
+    pub fn keep_token(mut self) -> Self {
+        self.keep_token = true;
+        self
+    }
+
+    /// Takes the time from this clock. **Default:** [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Fetches metadata and keys with this client. **Default:** [`HttpFetch`] with the system's roots.
+    pub fn http_client(mut self, client: impl Fetch) -> Self {
+        self.fetch = Some(Arc::new(client));
+        self
+    }
+
+    /// Builds the server. No network and no runtime is needed; inside a tokio runtime the first fetch of keys starts at
+    /// once, else with the first request.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a configuration that cannot work; its message says what to change.
+    pub fn build(self) -> Result<ResourceServer, ConfigError> {
+        let audience = Audience::parse(&self.resource).ok_or(ConfigError::EmptyResource)?;
+        let realm = match self.realm {
+            Some(realm) if realm.is_empty() || !realm.chars().all(is_quotable) => return Err(ConfigError::InvalidRealm),
+            Some(realm) => realm,
+            None => self.resource.chars().filter(|char| is_quotable(*char)).collect(),
+        };
+        let (fetch, https) = match self.fetch {
+            Some(fetch) => (fetch, true),
+            None => {
+                let client = HttpFetch::build().map_err(ConfigError::HttpClient)?;
+                (Arc::new(client) as Arc<dyn Fetch>, TLS)
+            }
+        };
+        let shared = Shared { audience, fetch, clock: self.clock, https };
+        let entries = Entries::build(self.issuers, &Entries::default(), &shared)?;
+        let responder = Arc::new(Responder {
+            realm,
+            challenge_scopes: self.challenge_scopes,
+            resource_metadata: None,
+            strip_credentials: self.strip_credentials,
+            keep_token: self.keep_token,
+        });
+        let inner = settle::with_this(|this| Inner {
+            this,
+            entries: ArcSwap::from_pointee(entries),
+            shared,
+            responder,
+            changing: std::sync::Mutex::new(()),
+        });
+        Ok(ResourceServer { inner })
+    }
+}
+
+/// Whether the built-in client speaks TLS.
+const TLS: bool = cfg!(any(feature = "rustls", feature = "rustls-no-provider", feature = "native-tls"));
+
+impl fmt::Debug for ResourceServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResourceServerBuilder")
+            .field("resource", &self.resource)
+            .field("issuers", &self.issuers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,252 @@
+//! The list of trusted issuers in force: each one unit of keys and rules, found by its identifier alone.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tracing::warn;
+use url::Url;
+
+use crate::{
+    clock::Clock,
+    error::{AuthErrorKind, ConfigError, Decision},
+    fetch::Fetch,
+    jwt::{Issuers, JwtRules},
+    keys::{
+        algorithm::{AlgorithmSet, Family},
+        backend,
+        discovery::UrlPolicy,
+        fixed,
+        remote::{Current, Location, Remote, Source},
+        set::KeySet,
+    },
+    policy::{Audience, ClaimPolicy, IssuerId},
+    server::issuer::{Answer, Issuer, KeySource, MAX_LEEWAY},
+};
+
+/// What all entries of one server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) audience: Audience,
+    pub(crate) fetch: Arc<dyn Fetch>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Whether the HTTP client can speak TLS; an own client is trusted to.
+    pub(crate) https: bool,
+}
+
+/// One issuer, ready to judge tokens.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) issuer: Issuer,
+    pub(crate) rules: JwtRules,
+    pub(crate) keys: Keys,
+}
+
+#[derive(Debug)]
+pub(crate) enum Keys {
+    Fixed(Arc<KeySet>),
+    Remote(Remote),
+}
+
+impl Entry {
+    pub(crate) fn build(issuer: Issuer, shared: &Shared) -> Result<Self, ConfigError> {
+        let id = IssuerId::parse(&issuer.id).ok_or(ConfigError::EmptyIssuer)?;
+        let name = || issuer.id.clone();
+        if !backend::AVAILABLE {
+            return Err(ConfigError::NoBackend { issuer: name() });
+        }
+        let algorithms = match &issuer.algorithms {
+            Some(list) => AlgorithmSet::new(list.iter().copied()),
+            None => AlgorithmSet::default(),
+        };
+        if algorithms.is_empty() {
+            return Err(ConfigError::NoAlgorithm { issuer: name() });
+        }
+        for algorithm in algorithms.iter() {
+            let algorithm_name = algorithm.name();
+            if algorithm.family() == Family::Hmac {
+                return Err(ConfigError::SymmetricAlgorithm { issuer: name(), algorithm: algorithm_name });
+            }
+            if !backend::supports(algorithm) {
+                return Err(ConfigError::UnsupportedAlgorithm { issuer: name(), algorithm: algorithm_name });
+            }
+        }
+        if issuer.leeway > MAX_LEEWAY {
+            return Err(ConfigError::LeewayTooLong { issuer: name(), seconds: issuer.leeway.as_secs() });
+        }
+        let audiences = match &issuer.audiences {
+            None => [shared.audience.clone()].into(),
+            Some(list) if list.is_empty() => return Err(ConfigError::NoAudience { issuer: name() }),
+            Some(list) => {
+                let parsed: Option<Box<[_]>> = list.iter().map(|audience| Audience::parse(audience)).collect();
+                parsed.ok_or(ConfigError::EmptyAudience)?
+            }
+        };
+        let policy = ClaimPolicy {
+            issuer: id.clone(),
+            audiences: (!issuer.any_audience).then_some(audiences),
+            leeway: issuer.leeway,
+            profile: issuer.profile,
+        };
+        let keys = Keys::build(&issuer, &algorithms, shared)?;
+        Ok(Self { issuer, rules: JwtRules { policy, algorithms }, keys })
+    }
+
+    pub(crate) fn id(&self) -> &IssuerId {
+        &self.rules.policy.issuer
+    }
+}
+
+impl Keys {
+    fn build(issuer: &Issuer, algorithms: &AlgorithmSet, shared: &Shared) -> Result<Self, ConfigError> {
+        let urls = UrlPolicy { http_on_loopback: issuer.http_on_loopback };
+        let usable = |text: &str| -> Result<Url, ConfigError> {
+            let url = Url::parse(text)
+                .map_err(|source| ConfigError::InvalidUrl { url: without_credentials(text), source })?;
+            let unusable = |reason| ConfigError::UnusableUrl { url: without_credentials(text), reason };
+            urls.check(&url).map_err(unusable)?;
+            if url.scheme() == "https" && !shared.https {
+                return Err(unusable(
+                    "the built-in HTTP client has no TLS: enable the cargo feature `rustls` or `native-tls` of bearergate",
+                ));
+            }
+            Ok(url)
+        };
+        let location = match &issuer.keys {
+            KeySource::Discover => {
+                let url = usable(&issuer.id)?;
+                // RFC 8414 §2
+                if url.query().is_some() {
+                    let reason = "an issuer identifier has no query: remove it";
+                    return Err(ConfigError::UnusableUrl { url: without_credentials(&issuer.id), reason });
+                }
+                Location::Discover(url)
+            }
+            KeySource::JwksUri(uri) => Location::Jwks(usable(uri)?),
+            KeySource::Jwks(text) => return Self::fixed(issuer, fixed::jwks(text.as_bytes(), algorithms)),
+            KeySource::JwksFile(path) => {
+                let document = std::fs::read(path).map_err(|source| ConfigError::KeyFile {
+                    issuer: issuer.id.clone(),
+                    path: path.display().to_string(),
+                    source,
+                })?;
+                return Self::fixed(issuer, fixed::jwks(&document, algorithms));
+            }
+            KeySource::Pem(text) => return Self::fixed(issuer, fixed::pem(text, algorithms)),
+        };
+        Ok(Self::Remote(Remote::new(Source {
+            issuer: issuer.id.as_str().into(),
+            location,
+            urls,
+            algorithms: algorithms.clone(),
+            fetch: Arc::clone(&shared.fetch),
+            clock: Arc::clone(&shared.clock),
+        })))
+    }
+
+    fn fixed(issuer: &Issuer, keys: Result<KeySet, String>) -> Result<Self, ConfigError> {
+        let set = keys.map_err(|reason| ConfigError::FixedKeys { issuer: issuer.id.clone(), reason })?;
+        for jwk in set.skipped() {
+            warn!(issuer = %issuer.id, index = jwk.index, reason = %jwk.reason, "a fixed key is not used");
+        }
+        if set.is_empty() {
+            warn!(issuer = %issuer.id, "no fixed key can be used: every token of this issuer will be refused");
+        }
+        Ok(Self::Fixed(Arc::new(set)))
+    }
+}
+
+fn without_credentials(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(mut url) => {
+            let _removed = (url.set_username(""), url.set_password(None));
+            url.into()
+        }
+        // What does not parse may hold anything in front of an `@`.
+        Err(_) => text.rsplit('@').next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// The entries by issuer identifier.
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    by_issuer: HashMap<IssuerId, Arc<Entry>>,
+}
+
+impl Entries {
+    /// Builds the entries; one whose description is unchanged is taken over from `old`, with its keys and its driver.
+    pub(crate) fn build(
+        issuers: impl IntoIterator<Item = Issuer>,
+        old: &Self,
+        shared: &Shared,
+    ) -> Result<Self, ConfigError> {
+        let mut by_issuer = HashMap::new();
+        for issuer in issuers {
+            let entry = match old.find(&issuer.id) {
+                Some(entry) if entry.issuer == issuer => Arc::clone(entry),
+                _ => Arc::new(Entry::build(issuer, shared)?),
+            };
+            if by_issuer.insert(entry.id().clone(), Arc::clone(&entry)).is_some() {
+                return Err(ConfigError::DuplicateIssuer { issuer: entry.id().to_string() });
+            }
+        }
+        if by_issuer.is_empty() {
+            return Err(ConfigError::NoIssuer);
+        }
+        Ok(Self { by_issuer })
+    }
+
+    pub(crate) fn find(&self, issuer: &str) -> Option<&Arc<Entry>> {
+        self.by_issuer.get(issuer)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_issuer.values()
+    }
+}
+
+/// The entries at one moment, as the pipeline sees them.
+pub(crate) struct View<'e> {
+    pub(crate) entries: &'e Entries,
+    pub(crate) monotonic: Duration,
+}
+
+/// The keys of an entry at one moment.
+pub(crate) enum KeysNow {
+    Fixed(Arc<KeySet>),
+    Remote(Current),
+}
+
+impl AsRef<KeySet> for KeysNow {
+    fn as_ref(&self) -> &KeySet {
+        match self {
+            Self::Fixed(set) => set,
+            Self::Remote(current) => current.as_ref(),
+        }
+    }
+}
+
+impl<'e> Issuers for View<'e> {
+    type Entry = &'e Arc<Entry>;
+    type Keys = KeysNow;
+
+    fn entry(&self, issuer: &str) -> Option<&'e Arc<Entry>> {
+        self.entries.find(issuer)
+    }
+
+    fn rules<'a>(&self, entry: &'a &'e Arc<Entry>) -> &'a JwtRules {
+        &entry.rules
+    }
+
+    fn keys(&self, entry: &&'e Arc<Entry>) -> Option<KeysNow> {
+        match &entry.keys {
+            Keys::Fixed(set) => Some(KeysNow::Fixed(Arc::clone(set))),
+            Keys::Remote(remote) => remote.current(self.monotonic).map(KeysNow::Remote),
+        }
+    }
+}
+
+/// What a missing key means for an entry when nothing newer can be had.
+pub(crate) fn outage_kind(answer: Answer, has_keys: bool) -> AuthErrorKind {
+    let kind = if has_keys { answer.kind() } else { AuthErrorKind::KeysUnavailable };
+    debug_assert!(kind.decision() != Decision::Misconfigured);
+    kind
+}

@@ -1,0 +1,294 @@
+//! The resource server: who is calling, with what rights, or why not.
+
+pub(crate) mod builder;
+pub(crate) mod entries;
+pub(crate) mod explain;
+pub(crate) mod issuer;
+mod settle;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    error::{AuthError, ConfigError},
+    fetch::FetchError,
+    middleware::{
+        challenge::Responder,
+        layer::BearerAuthLayer,
+        refusal::Refusal,
+        require::{RequireLayer, Rule},
+    },
+    server::{
+        builder::ResourceServerBuilder,
+        entries::{Entries, Keys, Shared},
+        issuer::Issuer,
+    },
+    token::{access_token::AccessToken, presented::Presented, scope::Requirement},
+    validate::{ValidateToken, Validation},
+};
+
+/// A resource server: an audience that trusts some issuers.
+///
+/// Cheap to clone; all clones are one server. The tasks that keep the keys fresh end when the last clone, layer and
+/// service of it is dropped.
+#[derive(Clone)]
+pub struct ResourceServer {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    this: settle::This,
+    entries: ArcSwap<Entries>,
+    shared: Shared,
+    responder: Arc<Responder>,
+    /// Held while the list of issuers is changed.
+    changing: std::sync::Mutex<()>,
+}
+
+impl ResourceServer {
+    /// Begins a server with this resource identifier: the value that authorization servers write into `aud` for it, by
+    /// preference its https URL (RFC 8707 §2).
+    pub fn builder(resource: impl Into<String>) -> ResourceServerBuilder {
+        ResourceServerBuilder::new(resource.into())
+    }
+
+    /// The layer, with the default [`Claims`](crate::Claims).
+    pub fn layer(&self) -> BearerAuthLayer {
+        self.layer_for()
+    }
+
+    /// The layer, with claims of the type `C`. A token whose claims do not deserialize into `C` gets 401.
+    pub fn layer_for<C>(&self) -> BearerAuthLayer<C> {
+        let validator: Arc<Inner> = Arc::clone(&self.inner);
+        BearerAuthLayer::new(validator, Arc::clone(&self.inner.responder))
+    }
+
+    /// A layer for routes that ask for more than a valid token. It stands behind [`layer`](Self::layer).
+    pub fn require(&self, requirement: impl Into<Requirement>) -> RequireLayer {
+        RequireLayer::new(Rule {
+            requirement: requirement.into(),
+            server: Arc::clone(&self.inner.responder),
+            clock: Arc::clone(&self.inner.shared.clock),
+        })
+    }
+
+    /// Judges a token without HTTP: for other protocols, other frameworks, and tests.
+    ///
+    /// # Errors
+    ///
+    /// Every kind that a token can be refused with; [`refuse`](Self::refuse) makes the HTTP answer of it.
+    pub async fn validate<C: DeserializeOwned + 'static>(
+        &self,
+        presented: &Presented<'_>,
+    ) -> Result<AccessToken<C>, AuthError> {
+        let verdict = match self.inner.validate(presented) {
+            Validation::Done(verdict) => verdict,
+            Validation::Pending(verdict) => verdict.await,
+        };
+        let raw = if self.inner.responder.keep_token { std::str::from_utf8(presented.token()).ok() } else { None };
+        AccessToken::new(verdict?, raw.map(|token| Arc::new(SecretString::from(token))))
+    }
+
+    /// The HTTP answer to an error, with this server's challenge.
+    pub fn refuse(&self, error: AuthError) -> Refusal {
+        Refusal::new(error, Arc::clone(&self.inner.responder))
+    }
+
+    /// The trusted issuers, to be changed while the server runs.
+    pub fn issuers(&self) -> Issuers<'_> {
+        Issuers { inner: &self.inner }
+    }
+
+    /// Ends when the keys of every issuer were asked for once. Service can begin before; until then, tokens wait.
+    ///
+    /// # Errors
+    ///
+    /// The issuers whose first attempt failed. The server goes on trying; a start-up that insists uses
+    /// [`ready_all`](Self::ready_all).
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        let entries = self.inner.entries.load_full();
+        let mut failed = Vec::new();
+        for entry in entries.iter() {
+            if let Keys::Remote(remote) = &entry.keys
+                && let Err(error) = remote.first_attempt().await
+            {
+                failed.push(FailedIssuer { issuer: entry.id().to_string(), error: Some(error) });
+            }
+        }
+        NotReady::unless_empty(failed)
+    }
+
+    /// Ends when the keys of every issuer are there, or when `timeout` has passed.
+    ///
+    /// # Errors
+    ///
+    /// The issuers whose keys are not there after `timeout`.
+    pub async fn ready_all(&self, timeout: Duration) -> Result<(), NotReady> {
+        let entries = self.inner.entries.load_full();
+        let all = async {
+            for entry in entries.iter() {
+                if let Keys::Remote(remote) = &entry.keys {
+                    remote.served().await;
+                }
+            }
+        };
+        if tokio::time::timeout(timeout, all).await.is_ok() {
+            return Ok(());
+        }
+        let now = self.inner.shared.clock.monotonic();
+        let failed = entries.iter().filter_map(|entry| match &entry.keys {
+            Keys::Remote(remote) if !remote.can_serve(now) => {
+                Some(FailedIssuer { issuer: entry.id().to_string(), error: remote.last_error() })
+            }
+            Keys::Remote(_) | Keys::Fixed(_) => None,
+        });
+        NotReady::unless_empty(failed.collect())
+    }
+
+    /// The state of the issuers' keys.
+    pub fn health(&self) -> Health {
+        let now = self.inner.shared.clock.monotonic();
+        let entries = self.inner.entries.load();
+        Health {
+            can_serve: entries.iter().all(|entry| match &entry.keys {
+                Keys::Fixed(_) => true,
+                Keys::Remote(remote) => remote.can_serve(now),
+            }),
+        }
+    }
+
+    /// Stops the tasks that keep the keys fresh, and waits for their end. Held keys go on to serve until they are stale.
+    pub async fn shutdown(&self) {
+        let entries = self.inner.entries.load_full();
+        for entry in entries.iter() {
+            if let Keys::Remote(remote) = &entry.keys {
+                remote.shutdown().await;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ResourceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.inner.entries.load();
+        let issuers: Vec<_> = entries.iter().map(|entry| entry.id().as_str()).collect();
+        f.debug_struct("ResourceServer").field("issuers", &issuers).finish_non_exhaustive()
+    }
+}
+
+/// The trusted issuers of a running server. An unchanged entry keeps its keys; a removed one is refused at once.
+#[derive(Debug)]
+pub struct Issuers<'s> {
+    inner: &'s Inner,
+}
+
+impl Issuers<'_> {
+    /// The identifiers of the trusted issuers, in no order.
+    pub fn list(&self) -> Vec<String> {
+        self.inner.entries.load().iter().map(|entry| entry.id().to_string()).collect()
+    }
+
+    /// Trusts one more issuer.
+    ///
+    /// # Errors
+    ///
+    /// What [`build`](ResourceServerBuilder::build) would say; then nothing changes.
+    pub fn add(&self, issuer: Issuer) -> Result<(), ConfigError> {
+        self.change(|mut issuers| {
+            issuers.push(issuer);
+            issuers
+        })
+    }
+
+    /// Stops trusting an issuer. Tells whether it was trusted.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoIssuer`] when it is the last one; then nothing changes.
+    pub fn remove(&self, issuer: &str) -> Result<bool, ConfigError> {
+        let mut removed = false;
+        self.change(|mut issuers| {
+            let before = issuers.len();
+            issuers.retain(|known| known.id != issuer);
+            removed = issuers.len() != before;
+            issuers
+        })?;
+        Ok(removed)
+    }
+
+    /// Trusts these issuers and no other.
+    ///
+    /// # Errors
+    ///
+    /// What [`build`](ResourceServerBuilder::build) would say; then nothing changes.
+    pub fn replace_all(&self, issuers: impl IntoIterator<Item = Issuer>) -> Result<(), ConfigError> {
+        self.change(|_| issuers.into_iter().collect())
+    }
+
+    fn change(&self, change: impl FnOnce(Vec<Issuer>) -> Vec<Issuer>) -> Result<(), ConfigError> {
+        let _one_at_a_time = self.inner.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let old = self.inner.entries.load_full();
+        let issuers = change(old.iter().map(|entry| entry.issuer.clone()).collect());
+        let new = Entries::build(issuers, &old, &self.inner.shared)?;
+        self.inner.entries.store(Arc::new(new));
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
+    }
+}
+
+/// The state of the issuers' keys at one moment.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Health {
+    can_serve: bool,
+}
+
+impl Health {
+    /// Whether the keys of every issuer are there.
+    ///
+    /// Think twice before a readiness probe depends on it: it turns an issuer's outage at start-up into your own, also
+    /// for the tokens of the other issuers.
+    pub fn can_serve(&self) -> bool {
+        self.can_serve
+    }
+}
+
+/// Some issuers' keys are not there.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the keys of {} cannot be had yet", self.list())]
+pub struct NotReady {
+    failed: Vec<FailedIssuer>,
+}
+
+impl NotReady {
+    fn unless_empty(failed: Vec<FailedIssuer>) -> Result<(), Self> {
+        if failed.is_empty() { Ok(()) } else { Err(Self { failed }) }
+    }
+
+    /// The issuers, with the last error of each.
+    pub fn failed(&self) -> &[FailedIssuer] {
+        &self.failed
+    }
+
+    fn list(&self) -> String {
+        self.failed.iter().map(|failed| failed.issuer.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// An issuer whose keys are not there.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FailedIssuer {
+    /// Its identifier.
+    pub issuer: String,
+    /// Why its last attempt failed; `None` while the first one runs.
+    pub error: Option<Arc<FetchError>>,
+}

@@ -1,0 +1,136 @@
+//! One token from presentation to verdict: at once where the keys are there, after one bounded wait where they are not.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use secrecy::{ExposeSecret, SecretBox};
+use tokio::time::Instant;
+
+use crate::{
+    error::{
+        AuthError,
+        AuthErrorKind::{InvalidSignature, KeysUnavailable, TooManyWaiting, UnknownKey},
+    },
+    jwt::{Judgement, judge},
+    keys::remote::{Attempt, Remote, Wanted},
+    server::{
+        Inner,
+        entries::{Entry, Keys, View, outage_kind},
+    },
+    token::presented::Presented,
+    validate::{ValidateToken, Validation, Verdict},
+};
+
+/// How long a request waits for a key that may be newer than those held.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// How long it waits when no keys ever came: nothing else can be served meanwhile.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+
+/// What a judgement calls for.
+enum Step {
+    Done(Verdict),
+    Wait(Attempt, Waiting),
+}
+
+/// What a request waits for, and what it gets if that does not come.
+struct Waiting {
+    /// Set when the signature failed under a held key: judged once more, and refused in any case but acceptance.
+    recheck: bool,
+    longest: Duration,
+    in_vain: AuthError,
+}
+
+impl ValidateToken for Inner {
+    fn validate(&self, presented: &Presented<'_>) -> Validation {
+        match self.step(presented.token(), false) {
+            Step::Done(verdict) => Validation::Done(verdict),
+            Step::Wait(attempt, waiting) => {
+                let token = SecretBox::new(presented.token().into());
+                Validation::Pending(Box::pin(settle(self.this.clone(), token, attempt, waiting)))
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Judges the token with the keys that are there.
+    fn step(&self, token: &[u8], rechecked: bool) -> Step {
+        let entries = self.entries.load();
+        let clock = &self.shared.clock;
+        let view = View { entries: &entries, monotonic: clock.monotonic() };
+        match judge(token, &view, clock.wall(), &mut ()) {
+            Judgement::Accepted(core) => Step::Done(Ok(core)),
+            Judgement::Rejected(kind) => Step::Done(Err(kind.into())),
+            Judgement::MissingKey(entry) => missing_key(entry, true, rechecked),
+            Judgement::NoKeys(entry) => missing_key(entry, false, rechecked),
+            Judgement::BadSignature(entry) => bad_signature(entry, rechecked),
+        }
+    }
+}
+
+fn missing_key(entry: &Entry, has_keys: bool, rechecked: bool) -> Step {
+    let Keys::Remote(remote) = &entry.keys else { return refuse(UnknownKey) };
+    // A signature had failed before; keys that are gone since then cannot make it good.
+    if rechecked {
+        return refuse(InvalidSignature);
+    }
+    let outage = outage_kind(entry.issuer.unknown_key_during_outage, has_keys);
+    match remote.key_missing() {
+        Wanted::Wait(attempt) => {
+            let longest = longest_wait(remote);
+            let in_vain = AuthError::from(outage).retry_in(Duration::ZERO);
+            Step::Wait(attempt, Waiting { recheck: false, longest, in_vain })
+        }
+        Wanted::Final if has_keys => refuse(UnknownKey),
+        Wanted::Final => refuse(KeysUnavailable),
+        Wanted::Outage { retry_after } => Step::Done(Err(AuthError::from(outage).retry_in(retry_after))),
+        Wanted::TooMany => refuse(TooManyWaiting),
+    }
+}
+
+fn bad_signature(entry: &Entry, rechecked: bool) -> Step {
+    let Keys::Remote(remote) = &entry.keys else { return refuse(InvalidSignature) };
+    if rechecked {
+        return refuse(InvalidSignature);
+    }
+    match remote.signature_failed() {
+        Wanted::Wait(attempt) => {
+            Step::Wait(attempt, Waiting { recheck: true, longest: WAIT, in_vain: InvalidSignature.into() })
+        }
+        Wanted::Final | Wanted::Outage { .. } | Wanted::TooMany => refuse(InvalidSignature),
+    }
+}
+
+fn refuse(kind: crate::error::AuthErrorKind) -> Step {
+    Step::Done(Err(kind.into()))
+}
+
+fn longest_wait(remote: &Remote) -> Duration {
+    if remote.ever_adopted() { WAIT } else { FIRST_WAIT }
+}
+
+/// Waits, judges again, and ends at the latest when the first wait's time is over. It keeps no server alive.
+async fn settle(server: Weak<Inner>, token: SecretBox<[u8]>, mut attempt: Attempt, mut waiting: Waiting) -> Verdict {
+    let deadline = Instant::now().checked_add(waiting.longest).unwrap_or_else(Instant::now);
+    loop {
+        if tokio::time::timeout_at(deadline, attempt).await.is_err() {
+            return Err(waiting.in_vain);
+        }
+        let Some(server) = server.upgrade() else { return Err(waiting.in_vain) };
+        match server.step(token.expose_secret(), waiting.recheck) {
+            Step::Done(verdict) => return verdict,
+            Step::Wait(next, why) => (attempt, waiting) = (next, why),
+        }
+    }
+}
+
+/// The handle that a waiting request keeps.
+pub(super) type This = Weak<Inner>;
+
+/// Makes an `Inner` that knows its own handle.
+pub(super) fn with_this(make: impl FnOnce(This) -> Inner) -> Arc<Inner> {
+    Arc::new_cyclic(|this| make(Weak::clone(this)))
+}

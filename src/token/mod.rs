@@ -1,0 +1,7 @@
+//! What a token is and says, before anyone judges it.
+
+pub(crate) mod access_token;
+pub(crate) mod claims;
+pub(crate) mod json;
+pub(crate) mod presented;
+pub(crate) mod scope;

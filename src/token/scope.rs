@@ -1,0 +1,253 @@
+//! What rights does a route ask for, and does a token carry them?
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    clock::UnixTime,
+    error::{AuthErrorKind, InvalidScope},
+    token::claims::Core,
+};
+
+/// One scope-token: printable ASCII without space, quote and backslash (RFC 6749 §3.3).
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Scope(Arc<str>);
+
+impl Scope {
+    /// The scope as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<&str> for Scope {
+    type Error = InvalidScope;
+
+    fn try_from(text: &str) -> Result<Self, InvalidScope> {
+        if is_scope_token(text) { Ok(Self(text.into())) } else { Err(InvalidScope) }
+    }
+}
+
+impl AsRef<str> for Scope {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A list of scopes, all of which are meant. Never empty.
+///
+/// ```
+/// use bearergate::{Scopes, scopes};
+/// let fixed = scopes!["read:orders", "write:orders"]; // checked when this is compiled
+/// let given = Scopes::parse("read:orders write:orders")?; // checked when this runs
+/// assert_eq!(fixed, given);
+/// # Ok::<(), bearergate::InvalidScope>(())
+/// ```
+#[derive(Clone)]
+pub struct Scopes(List);
+
+#[derive(Clone)]
+enum List {
+    Static(&'static [&'static str]),
+    Owned(Arc<[Scope]>),
+}
+
+impl Scopes {
+    /// Takes a list as it stands in a `scope` parameter: scope-tokens with single spaces between (RFC 6749 §3.3).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidScope`] when the list is empty or a word is not a scope-token.
+    pub fn parse(list: &str) -> Result<Self, InvalidScope> {
+        let scopes = list.split(' ').map(Scope::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self(List::Owned(scopes.into())))
+    }
+
+    /// The scopes, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let (fixed, owned): (&[&'static str], &[Scope]) = match &self.0 {
+            List::Static(list) => (list, &[]),
+            List::Owned(list) => (&[], list),
+        };
+        fixed.iter().copied().chain(owned.iter().map(Scope::as_str))
+    }
+
+    /// For [`scopes!`](crate::scopes), in a constant: there a wrong scope stops the compilation.
+    #[doc(hidden)]
+    #[expect(clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "runs at compile time")]
+    pub const fn from_static(list: &'static [&'static str]) -> Self {
+        let mut next = 0;
+        while next < list.len() {
+            if !is_scope_token(list[next]) {
+                panic!("a scope is empty or holds a space, a quote, a backslash, a control character or non-ASCII text");
+            }
+            next += 1;
+        }
+        Self(List::Static(list))
+    }
+}
+
+impl From<Scope> for Scopes {
+    fn from(scope: Scope) -> Self {
+        Self(List::Owned([scope].into()))
+    }
+}
+
+impl PartialEq for Scopes {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Scopes {}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, scope) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(scope)?;
+        }
+        Ok(())
+    }
+}
+
+/// A named list of scopes for a handler's signature; made by [`scopes!`](crate::scopes), read by `Scoped`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name scopes",
+    note = "declare it: `scopes!(pub {Self} = \"read:orders\");`"
+)]
+pub trait RequiredScopes: Send + Sync + 'static {
+    /// The scopes that the token must carry, all of them.
+    const SCOPES: Scopes;
+}
+
+/// Makes a list of scopes, or a type that names one. A wrong scope does not compile.
+///
+/// ```
+/// use bearergate::{Scopes, scopes};
+///
+/// let list: Scopes = scopes!["read:orders", "admin"];
+///
+/// scopes!(pub ReadOrders = "read:orders"); // for handlers: `_: Scoped<ReadOrders>`
+/// ```
+///
+/// ```compile_fail
+/// let list = bearergate::scopes!["two words"];
+/// ```
+#[macro_export]
+macro_rules! scopes {
+    ($(#[$meta:meta])* $vis:vis $name:ident = $($scope:literal),+ $(,)?) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug)]
+        $vis struct $name;
+
+        impl $crate::RequiredScopes for $name {
+            const SCOPES: $crate::Scopes = $crate::scopes![$($scope),+];
+        }
+    };
+    ($($scope:literal),+ $(,)?) => {
+        const { $crate::Scopes::from_static(&[$($scope),+]) }
+    };
+}
+
+/// What a route asks of a token beyond being valid.
+///
+/// ```
+/// use bearergate::{Requirement, scopes};
+/// use std::time::Duration;
+///
+/// let all = Requirement::scopes(scopes!["read", "write"]);
+/// let one = Requirement::any_of([scopes!["read"], scopes!["admin"]]);
+/// let step_up = Requirement::scopes(scopes!["pay"]).acr(["urn:example:loa:2"]).max_age(Duration::from_secs(300));
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Requirement {
+    alternatives: Vec<Scopes>,
+    acr: Vec<String>,
+    max_age: Option<Duration>,
+}
+
+impl Requirement {
+    /// Asks for every scope of the list.
+    pub fn scopes(scopes: impl Into<Scopes>) -> Self {
+        Self { alternatives: vec![scopes.into()], ..Self::default() }
+    }
+
+    /// Asks for every scope of at least one of the lists. The challenge names the first list.
+    pub fn any_of(alternatives: impl IntoIterator<Item = Scopes>) -> Self {
+        Self { alternatives: alternatives.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Asks that `acr` is one of these values, the most wanted first (RFC 9470 §3). **Default:** any.
+    #[must_use]
+    pub fn acr<A: Into<String>>(mut self, values: impl IntoIterator<Item = A>) -> Self {
+        self.acr = values.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Asks that the user logged in (`auth_time`) at most this long ago; whole seconds (RFC 9470 §3). **Default:** any.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// The scopes that the challenge names.
+    pub(crate) fn wanted_scopes(&self) -> Option<&Scopes> {
+        self.alternatives.first()
+    }
+
+    pub(crate) fn wanted_acr(&self) -> &[String] {
+        &self.acr
+    }
+
+    pub(crate) fn wanted_max_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+
+    /// Judges a verified token: scopes first, then the strength and age of the login.
+    pub(crate) fn check(&self, core: &Core, now: UnixTime) -> Result<(), AuthErrorKind> {
+        let granted = |wanted: &Scopes| wanted.iter().all(|scope| core.has_scope(scope));
+        if !self.alternatives.is_empty() && !self.alternatives.iter().any(granted) {
+            return Err(AuthErrorKind::InsufficientScope);
+        }
+        let strong = self.acr.is_empty() || core.acr().is_some_and(|acr| self.acr.iter().any(|value| value == acr));
+        let fresh = self.max_age.is_none_or(|age| {
+            core.auth_time().is_some_and(|login| now.saturating_duration_since(login) <= age)
+        });
+        if strong && fresh { Ok(()) } else { Err(AuthErrorKind::InsufficientAuthentication) }
+    }
+}
+
+impl From<Scopes> for Requirement {
+    fn from(scopes: Scopes) -> Self {
+        Self::scopes(scopes)
+    }
+}
+
+/// Whether `text` is a scope-token (RFC 6749 §3.3).
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "constant evaluation has no iterators")]
+pub(crate) const fn is_scope_token(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut next = 0;
+    while next < bytes.len() {
+        if !matches!(bytes[next], 0x21 | 0x23..=0x5B | 0x5D..=0x7E) {
+            return false;
+        }
+        next += 1;
+    }
+    next > 0
+}
