@@ -263,7 +263,9 @@ pub enum ConfigError {
         issuer: String,
     },
     /// The leeway is above the limit.
-    #[error("a leeway of {seconds} s for issuer `{issuer}` is above the limit of 300 s: lower it, and set the clocks")]
+    #[error(
+        "a leeway of {seconds} s for issuer `{issuer}` is above the limit of 300 s: lower it, and set the clocks"
+    )]
     LeewayTooLong {
         /// The entry's issuer identifier.
         issuer: String,
@@ -310,13 +312,17 @@ pub enum ConfigError {
     )]
     EmptyResource,
     /// The realm holds characters that a challenge cannot carry.
-    #[error("the realm holds characters that a challenge cannot carry: use printable ASCII without quote and backslash")]
+    #[error(
+        "the realm holds characters that a challenge cannot carry: use printable ASCII without quote and backslash"
+    )]
     InvalidRealm,
     /// A scope is not a scope-token.
     #[error(transparent)]
     InvalidScope(#[from] InvalidScope),
     /// The HTTP client cannot be built.
-    #[error("the HTTP client cannot be built: check the TLS set-up of this machine, or give your own with `.http_client(..)`")]
+    #[error(
+        "the HTTP client cannot be built: check the TLS set-up of this machine, or give your own with `.http_client(..)`"
+    )]
     HttpClient(#[source] Box<dyn StdError + Send + Sync>),
     /// Something is wanted that only a resource with a URL has.
     #[error(

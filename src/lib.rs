@@ -21,9 +21,7 @@ pub use crate::{
     error::{AuthError, AuthErrorKind, ConfigError, Decision, ErrorCode, InvalidScope},
     fetch::{Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, client::HttpFetch},
     jwt::Check,
-    keys::{
-        algorithm::Algorithm,
-    },
+    keys::algorithm::Algorithm,
     middleware::{
         future::ResponseFuture,
         layer::BearerAuthLayer,

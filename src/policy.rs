@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     clock::UnixTime,
-    error::AuthErrorKind::{self, Expired, InvalidClaim, IssuedInFuture, NotYetValid, UnknownIssuer, WrongAudience, WrongType},
+    error::AuthErrorKind::{
+        self, Expired, InvalidClaim, IssuedInFuture, NotYetValid, UnknownIssuer, WrongAudience, WrongType,
+    },
     token::{
         claims::{Claim, RegisteredClaims},
         json::{Kind, RawStr},
@@ -78,7 +80,11 @@ pub(crate) struct ClaimPolicy {
 
 impl ClaimPolicy {
     /// The checks that may refuse before anything is verified: times and audience. They can only lower the answer.
-    pub(crate) fn check_times_and_audience(&self, claims: &RegisteredClaims, now: UnixTime) -> Result<(), AuthErrorKind> {
+    pub(crate) fn check_times_and_audience(
+        &self,
+        claims: &RegisteredClaims,
+        now: UnixTime,
+    ) -> Result<(), AuthErrorKind> {
         let date = |claim: Claim| claims.date(claim).map_err(|_| InvalidClaim);
         let (expires_at, not_before, issued_at) = (date(claims.exp)?, date(claims.nbf)?, date(claims.iat)?);
         // RFC 7519 §4.1.4: the moment of `exp` itself is too late.
@@ -119,7 +125,8 @@ impl ClaimPolicy {
             Profile::Lenient => Ok(()),
             // RFC 9068 §2.2
             Profile::Rfc9068 => {
-                let present = [claims.sub, claims.client_id, claims.iat, claims.jti].iter().all(Option::is_some);
+                let present =
+                    [claims.sub, claims.client_id, claims.iat, claims.jti].iter().all(Option::is_some);
                 if present { Ok(()) } else { Err(InvalidClaim) }
             }
         }

@@ -110,7 +110,8 @@ where
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Refusal> {
         let requirement = Requirement::scopes(S::SCOPES);
         let auth = RequestAuth::of(&parts.extensions)?;
-        let token = RequestAuth::required_token::<C>(&parts.extensions).map_err(|refusal| refusal.of(requirement.clone()))?;
+        let token = RequestAuth::required_token::<C>(&parts.extensions)
+            .map_err(|refusal| refusal.of(requirement.clone()))?;
         // Scopes alone: no clock is asked.
         match requirement.check(token.core(), crate::clock::UnixTime::UNREADABLE) {
             Ok(()) => Ok(Self { token, scopes: PhantomData }),

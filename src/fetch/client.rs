@@ -7,7 +7,8 @@ use http::header::{ACCEPT, CONTENT_LENGTH};
 use reqwest::{Client, redirect, retry};
 
 use crate::fetch::{
-    ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse,
+    ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest,
+    FetchResponse,
 };
 
 /// A [`Fetch`] by reqwest: no redirects, no retries of its own, no content encodings, connect within 2 s.

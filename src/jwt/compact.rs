@@ -3,7 +3,9 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
-    error::AuthErrorKind::{self, AlgorithmNotAllowed, CriticalExtension, MalformedToken, TokenTooLong, WrongType},
+    error::AuthErrorKind::{
+        self, AlgorithmNotAllowed, CriticalExtension, MalformedToken, TokenTooLong, WrongType,
+    },
     keys::algorithm::Algorithm,
     token::{
         claims::RegisteredClaims,
@@ -68,7 +70,8 @@ impl<'t> Segments<'t> {
         let (signing_input, signature) = token.split_at_checked(last_dot).ok_or(MalformedToken)?;
         let first_dot = signing_input.iter().position(|byte| *byte == b'.').ok_or(MalformedToken)?;
         let (header, payload) = signing_input.split_at_checked(first_dot).ok_or(MalformedToken)?;
-        let (Some((_, payload)), Some((_, signature))) = (payload.split_first(), signature.split_first()) else {
+        let (Some((_, payload)), Some((_, signature))) = (payload.split_first(), signature.split_first())
+        else {
             return Err(MalformedToken);
         };
         if header.is_empty() || payload.is_empty() || payload.contains(&b'.') {
@@ -163,7 +166,9 @@ impl Header {
         if encrypted {
             return Err(WrongType);
         }
-        let algorithm = alg.and_then(|value| value.raw_str(&text)).and_then(|name| Algorithm::from_name(&name.unescape()));
+        let algorithm = alg
+            .and_then(|value| value.raw_str(&text))
+            .and_then(|name| Algorithm::from_name(&name.unescape()));
         let algorithm = algorithm.ok_or(AlgorithmNotAllowed)?;
         if kid.is_some_and(|value| value.raw_str(&text).is_none()) {
             return Err(MalformedToken);

@@ -86,7 +86,9 @@ impl JwtRules {
     fn takes(&self, typ: Type) -> bool {
         match (self.policy.profile, typ) {
             (_, Type::AccessToken) | (Profile::Lenient, Type::Jwt | Type::Absent) => true,
-            (Profile::Lenient, Type::Other) | (Profile::Rfc9068, Type::Absent | Type::Jwt | Type::Other) => false,
+            (Profile::Lenient, Type::Other) | (Profile::Rfc9068, Type::Absent | Type::Jwt | Type::Other) => {
+                false
+            }
         }
     }
 }

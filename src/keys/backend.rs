@@ -8,7 +8,9 @@ pub(crate) struct Unusable;
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc {
-    use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm};
+    use aws_lc_rs::signature::{
+        self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+    };
 
     use super::{Algorithm, KeyMaterial, Unusable};
 

@@ -20,7 +20,8 @@ pub(crate) fn jwks(document: &[u8], allowed: &AlgorithmSet) -> Result<KeySet, St
 
 /// Takes one PEM public key: `PUBLIC KEY` (RFC 7468 §13) or `RSA PUBLIC KEY`. It serves tokens with any `kid`.
 pub(crate) fn pem(text: &str, allowed: &AlgorithmSet) -> Result<KeySet, String> {
-    let material = if text.contains(SubjectPublicKeyInfoOwned::PEM_LABEL) && !text.contains("RSA PUBLIC KEY") {
+    let material = if text.contains(SubjectPublicKeyInfoOwned::PEM_LABEL) && !text.contains("RSA PUBLIC KEY")
+    {
         let info = SubjectPublicKeyInfoOwned::from_pem(text.trim()).map_err(|_| NOT_PEM)?;
         spki_material(&info)?
     } else if text.contains("RSA PUBLIC KEY") {
@@ -47,14 +48,16 @@ fn spki_material(info: &SubjectPublicKeyInfoOwned) -> Result<KeyMaterial, String
         RSA => rsa_material(bits),
         ED25519 => Ok(KeyMaterial::Ed25519 { x: bits.to_vec() }),
         EC => {
-            let curve = info.algorithm.parameters.as_ref().and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
+            let curve =
+                info.algorithm.parameters.as_ref().and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
             let curve = match curve {
                 Some(P256) => Family::EcP256,
                 Some(P384) => Family::EcP384,
                 Some(P521) => Family::EcP521,
                 _ => return Err(UNSUPPORTED.into()),
             };
-            let point = bits.strip_prefix(&[0x04]).ok_or("its point is compressed: give the uncompressed form")?;
+            let point =
+                bits.strip_prefix(&[0x04]).ok_or("its point is compressed: give the uncompressed form")?;
             let (x, y) = point.split_at_checked(curve.coordinate_length()).ok_or(NOT_PEM)?;
             Ok(KeyMaterial::Ec { curve, x: x.to_vec(), y: y.to_vec() })
         }
@@ -64,10 +67,7 @@ fn spki_material(info: &SubjectPublicKeyInfoOwned) -> Result<KeyMaterial, String
 
 fn rsa_material(der: &[u8]) -> Result<KeyMaterial, String> {
     let key = RsaPublicKey::from_der(der).map_err(|_| NOT_PEM)?;
-    Ok(KeyMaterial::Rsa {
-        n: key.modulus.as_bytes().to_vec(),
-        e: key.public_exponent.as_bytes().to_vec(),
-    })
+    Ok(KeyMaterial::Rsa { n: key.modulus.as_bytes().to_vec(), e: key.public_exponent.as_bytes().to_vec() })
 }
 
 const NOT_PEM: &str = "it is no PEM public key: give a text that begins with `-----BEGIN PUBLIC KEY-----`";

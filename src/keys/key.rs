@@ -30,10 +30,17 @@ pub(crate) enum Kid {
 
 impl VerificationKey {
     /// `jwk` tells the keys of one JWK from those of another.
-    pub(crate) fn new(algorithm: Algorithm, kid: Kid, jwk: usize, material: &KeyMaterial) -> Result<Self, Unusable> {
+    pub(crate) fn new(
+        algorithm: Algorithm,
+        kid: Kid,
+        jwk: usize,
+        material: &KeyMaterial,
+    ) -> Result<Self, Unusable> {
         let signature_length = match (algorithm.family(), material) {
             (Family::Rsa, KeyMaterial::Rsa { n, .. }) => n.len(),
-            (family, KeyMaterial::Ec { curve, .. }) if *curve == family => curve.coordinate_length().saturating_mul(2),
+            (family, KeyMaterial::Ec { curve, .. }) if *curve == family => {
+                curve.coordinate_length().saturating_mul(2)
+            }
             (Family::Ed25519, KeyMaterial::Ed25519 { .. }) => 64,
             _ => return Err(Unusable),
         };

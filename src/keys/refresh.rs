@@ -119,7 +119,11 @@ impl Refresh {
         let due = self.flight.is_some() || now >= self.due;
         match self.adopted {
             Some(adopted) if now < adopted.stale_until => {
-                if due { Next::ServeAndRefresh } else { Next::Serve }
+                if due {
+                    Next::ServeAndRefresh
+                } else {
+                    Next::Serve
+                }
             }
             _ if due => Next::WaitForRefresh,
             _ => Next::Unavailable,
@@ -187,16 +191,27 @@ impl Refresh {
     }
 
     /// New keys arrived. Returns whether they are the newest: an older answer never replaces a newer one.
-    pub(crate) fn succeeded(&mut self, now: Duration, sequence: Sequence, lifetime: Option<Duration>, jitter: f64) -> bool {
+    pub(crate) fn succeeded(
+        &mut self,
+        now: Duration,
+        sequence: Sequence,
+        lifetime: Option<Duration>,
+        jitter: f64,
+    ) -> bool {
         if self.flight.is_none_or(|flight| flight.sequence != sequence) {
             return false;
         }
-        let fresh = lifetime.map_or(self.limits.fresh, |age| age.clamp(self.limits.fresh_min, self.limits.fresh_max));
+        let fresh =
+            lifetime.map_or(self.limits.fresh, |age| age.clamp(self.limits.fresh_min, self.limits.fresh_max));
         let fresh_until = now.saturating_add(fresh);
         self.flight = None;
         self.failures = 0;
         self.due = now.saturating_add(fresh.mul_f64(REFRESH_AHEAD * spread(jitter)));
-        self.adopted = Some(Adopted { at: now, fresh_until, stale_until: fresh_until.saturating_add(self.limits.stale) });
+        self.adopted = Some(Adopted {
+            at: now,
+            fresh_until,
+            stale_until: fresh_until.saturating_add(self.limits.stale),
+        });
         true
     }
 

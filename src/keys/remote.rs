@@ -173,8 +173,9 @@ impl Remote {
     /// The keys that may be used at `now`. Never waits, never locks while they are fresh.
     pub(crate) fn current(&self, now: Duration) -> Option<Current> {
         let in_force = self.shared.in_force.load();
-        let (fresh_until, stale_until) =
-            in_force.as_ref().map_or_else(Default::default, |in_force| (in_force.fresh_until, in_force.stale_until));
+        let (fresh_until, stale_until) = in_force
+            .as_ref()
+            .map_or_else(Default::default, |in_force| (in_force.fresh_until, in_force.stale_until));
         if now >= fresh_until || !self.shared.driven.load(Ordering::Relaxed) {
             let _started = self.shared.ensure_driver();
         }
@@ -279,7 +280,11 @@ impl Shared {
         let wanted = {
             let mut state = self.lock();
             if state.closed {
-                return if need == Need::Key { Wanted::Outage { retry_after: Duration::ZERO } } else { Wanted::Final };
+                return if need == Need::Key {
+                    Wanted::Outage { retry_after: Duration::ZERO }
+                } else {
+                    Wanted::Final
+                };
             }
             if *state.waiting.count(need) >= MAX_WAITING {
                 return Wanted::TooMany;
@@ -399,7 +404,9 @@ impl Shared {
                 result => result,
             }
         };
-        tokio::time::timeout(ATTEMPT_TIMEOUT, both).await.unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
+        tokio::time::timeout(ATTEMPT_TIMEOUT, both)
+            .await
+            .unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
     }
 
     async fn fetch_keys(&self) -> Result<Fetched, FetchError> {
@@ -453,7 +460,12 @@ impl Shared {
         Err(failure.unwrap_or_else(|| FetchErrorKind::InvalidDocument.into()))
     }
 
-    async fn get(&self, url: Url, accept: &'static str, max_bytes: usize) -> Result<FetchResponse, FetchError> {
+    async fn get(
+        &self,
+        url: Url,
+        accept: &'static str,
+        max_bytes: usize,
+    ) -> Result<FetchResponse, FetchError> {
         let response = self.source.fetch.fetch(FetchRequest { url, accept, max_bytes }).await?;
         if response.status != StatusCode::OK {
             return Err(FetchErrorKind::Status(response.status).into());
@@ -617,7 +629,8 @@ fn lifetime(headers: &HeaderMap) -> Option<Duration> {
                 let digits = age.trim().trim_matches('"');
                 let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
                 // RFC 9111 §1.2.2: an overflow counts as the largest value.
-                lifetime = is_number.then(|| Duration::from_secs(digits.parse().unwrap_or(u64::from(u32::MAX))));
+                lifetime =
+                    is_number.then(|| Duration::from_secs(digits.parse().unwrap_or(u64::from(u32::MAX))));
             }
         }
     }

@@ -122,13 +122,18 @@ mod tests {
     #[test]
     fn htp_06_what_a_quoted_string_cannot_hold_is_left_out() {
         let responder = Responder { realm: "a\"b\\c\r\nX-Evil: é1".into(), ..Responder::default() };
-        assert_eq!(challenge(&responder, AuthErrorKind::MissingToken, None), r#"Bearer realm="abcX-Evil: 1""#);
+        assert_eq!(
+            challenge(&responder, AuthErrorKind::MissingToken, None),
+            r#"Bearer realm="abcX-Evil: 1""#
+        );
     }
 
     #[test]
     fn step_up_names_what_it_wants() {
-        let requirement = Requirement::default().acr(["gold", "silver"]).max_age(std::time::Duration::from_secs(300));
-        let text = challenge(&Responder::default(), AuthErrorKind::InsufficientAuthentication, Some(&requirement));
+        let requirement =
+            Requirement::default().acr(["gold", "silver"]).max_age(std::time::Duration::from_secs(300));
+        let text =
+            challenge(&Responder::default(), AuthErrorKind::InsufficientAuthentication, Some(&requirement));
         assert!(text.starts_with(r#"Bearer realm="", error="insufficient_user_authentication""#), "{text}");
         assert!(text.ends_with(r#", acr_values="gold silver", max_age="300""#), "{text}");
     }

@@ -64,7 +64,9 @@ impl<S: Service<Request<B>>, C, B> ResponseFuture<S, C, B> {
         request: Request<B>,
         ready: S,
     ) -> Self {
-        Self { state: State::Validating { verdict, waiting: Some(Box::new(Waiting { gate, request, ready })) } }
+        Self {
+            state: State::Validating { verdict, waiting: Some(Box::new(Waiting { gate, request, ready })) },
+        }
     }
 }
 

@@ -89,7 +89,10 @@ fn retry_after(delay: Option<Duration>) -> u64 {
 
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refusal").field("status", &self.status()).field("error", &self.error).finish_non_exhaustive()
+        f.debug_struct("Refusal")
+            .field("status", &self.status())
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }
 

@@ -46,7 +46,9 @@ pub(crate) const fn answer(kind: AuthErrorKind) -> Answer {
         | K::UnknownIssuer
         | K::UnknownKey
         | K::WrongAudience
-        | K::WrongType => (StatusCode::UNAUTHORIZED, Challenge::Error(ErrorCode::InvalidToken), UNAUTHENTICATED),
+        | K::WrongType => {
+            (StatusCode::UNAUTHORIZED, Challenge::Error(ErrorCode::InvalidToken), UNAUTHENTICATED)
+        }
         K::InsufficientAuthentication => (
             StatusCode::UNAUTHORIZED,
             Challenge::Error(ErrorCode::InsufficientUserAuthentication),
@@ -59,7 +61,9 @@ pub(crate) const fn answer(kind: AuthErrorKind) -> Answer {
         K::ClockUnavailable | K::KeysUnavailable | K::TooManyWaiting | K::UnknownKeyDuringOutage => {
             (StatusCode::SERVICE_UNAVAILABLE, Challenge::Absent, UNAVAILABLE)
         }
-        K::ClaimsTypeDiffers | K::MissingLayer => (StatusCode::INTERNAL_SERVER_ERROR, Challenge::Absent, INTERNAL),
+        K::ClaimsTypeDiffers | K::MissingLayer => {
+            (StatusCode::INTERNAL_SERVER_ERROR, Challenge::Absent, INTERNAL)
+        }
     };
     Answer { status, challenge, grpc }
 }

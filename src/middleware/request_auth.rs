@@ -42,7 +42,9 @@ impl RequestAuth {
     /// The token, if there is one.
     ///
     /// A layer that verified another claims type is a wiring fault: 500, never anonymous.
-    pub(crate) fn token<C: Send + Sync + 'static>(extensions: &Extensions) -> Result<Option<AccessToken<C>>, Refusal> {
+    pub(crate) fn token<C: Send + Sync + 'static>(
+        extensions: &Extensions,
+    ) -> Result<Option<AccessToken<C>>, Refusal> {
         let auth = Self::of(extensions)?;
         if matches!(auth.outcome, Outcome::Anonymous) {
             return Ok(None);
@@ -62,7 +64,9 @@ impl RequestAuth {
     }
 
     /// The token, or the 401 that asks for one.
-    pub(crate) fn required_token<C: Send + Sync + 'static>(extensions: &Extensions) -> Result<AccessToken<C>, Refusal> {
+    pub(crate) fn required_token<C: Send + Sync + 'static>(
+        extensions: &Extensions,
+    ) -> Result<AccessToken<C>, Refusal> {
         match Self::token(extensions)? {
             Some(token) => Ok(token),
             None => Err(Refusal::new(MissingToken, Arc::clone(&Self::of(extensions)?.server))),

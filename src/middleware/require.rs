@@ -93,11 +93,15 @@ impl Rule {
     fn check(&self, extensions: &Extensions) -> Result<(), Refusal> {
         let auth = RequestAuth::of(extensions)?;
         if !Arc::ptr_eq(&auth.server, &self.server) {
-            error!("`require` stands behind the layer of another resource server: its tokens were not judged for this one");
+            error!(
+                "`require` stands behind the layer of another resource server: its tokens were not judged for this one"
+            );
             return Err(Refusal::new(MissingLayer, Arc::clone(&self.server)));
         }
         match &auth.outcome {
-            Outcome::Anonymous => Err(Refusal::new(MissingToken, Arc::clone(&self.server)).of(self.requirement.clone())),
+            Outcome::Anonymous => {
+                Err(Refusal::new(MissingToken, Arc::clone(&self.server)).of(self.requirement.clone()))
+            }
             Outcome::Verified(core) => self.check_token(core),
         }
     }

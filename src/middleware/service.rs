@@ -85,14 +85,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
     /// Puts the verdict into the request, or says why not.
     pub(crate) fn admit<B>(&self, verdict: Verdict, request: &mut Request<B>) -> Result<(), Refusal> {
         let raw = if self.server.keep_token { kept_token(request) } else { None };
-        let token = verdict.and_then(|core| AccessToken::<C>::new(core, raw)).map_err(|error| self.refuse(error))?;
+        let token =
+            verdict.and_then(|core| AccessToken::<C>::new(core, raw)).map_err(|error| self.refuse(error))?;
         trace!(issuer = token.issuer(), "accepted");
         if self.server.strip_credentials {
             request.headers_mut().remove(AUTHORIZATION);
         } else if let Some(field) = request.headers_mut().get_mut(AUTHORIZATION) {
             field.set_sensitive(true);
         }
-        let auth = RequestAuth::new::<C>(Arc::clone(&self.server), Outcome::Verified(Arc::clone(token.core())));
+        let auth =
+            RequestAuth::new::<C>(Arc::clone(&self.server), Outcome::Verified(Arc::clone(token.core())));
         request.extensions_mut().insert(auth);
         request.extensions_mut().insert(token);
         Ok(())

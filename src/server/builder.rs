@@ -100,7 +100,9 @@ impl ResourceServerBuilder {
     pub fn build(self) -> Result<ResourceServer, ConfigError> {
         let audience = Audience::parse(&self.resource).ok_or(ConfigError::EmptyResource)?;
         let realm = match self.realm {
-            Some(realm) if realm.is_empty() || !realm.chars().all(is_quotable) => return Err(ConfigError::InvalidRealm),
+            Some(realm) if realm.is_empty() || !realm.chars().all(is_quotable) => {
+                return Err(ConfigError::InvalidRealm);
+            }
             Some(realm) => realm,
             None => self.resource.chars().filter(|char| is_quotable(*char)).collect(),
         };

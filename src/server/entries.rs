@@ -76,7 +76,8 @@ impl Entry {
             None => [shared.audience.clone()].into(),
             Some(list) if list.is_empty() => return Err(ConfigError::NoAudience { issuer: name() }),
             Some(list) => {
-                let parsed: Option<Box<[_]>> = list.iter().map(|audience| Audience::parse(audience)).collect();
+                let parsed: Option<Box<[_]>> =
+                    list.iter().map(|audience| Audience::parse(audience)).collect();
                 parsed.ok_or(ConfigError::EmptyAudience)?
             }
         };

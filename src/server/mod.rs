@@ -88,7 +88,8 @@ impl ResourceServer {
             Validation::Done(verdict) => verdict,
             Validation::Pending(verdict) => verdict.await,
         };
-        let raw = if self.inner.responder.keep_token { std::str::from_utf8(presented.token()).ok() } else { None };
+        let raw =
+            if self.inner.responder.keep_token { std::str::from_utf8(presented.token()).ok() } else { None };
         AccessToken::new(verdict?, raw.map(|token| Arc::new(SecretString::from(token))))
     }
 

@@ -113,7 +113,12 @@ fn longest_wait(remote: &Remote) -> Duration {
 }
 
 /// Waits, judges again, and ends at the latest when the first wait's time is over. It keeps no server alive.
-async fn settle(server: Weak<Inner>, token: SecretBox<[u8]>, mut attempt: Attempt, mut waiting: Waiting) -> Verdict {
+async fn settle(
+    server: Weak<Inner>,
+    token: SecretBox<[u8]>,
+    mut attempt: Attempt,
+    mut waiting: Waiting,
+) -> Verdict {
     let deadline = Instant::now().checked_add(waiting.longest).unwrap_or_else(Instant::now);
     loop {
         if tokio::time::timeout_at(deadline, attempt).await.is_err() {

@@ -87,7 +87,8 @@ impl<C> AccessToken<C> {
     ///
     /// [`AuthErrorKind::PolicyDenied`] (403) when the verified claims do not deserialize into `D`.
     pub fn claims_as<D: DeserializeOwned>(&self) -> Result<D, AuthError> {
-        serde_json::from_str(self.core.payload()).map_err(|error| AuthErrorKind::PolicyDenied.because(DoesNotFit::of::<D>(&error)))
+        serde_json::from_str(self.core.payload())
+            .map_err(|error| AuthErrorKind::PolicyDenied.because(DoesNotFit::of::<D>(&error)))
     }
 
     /// The token's text, if the builder was told to [`keep_token`](crate::ResourceServerBuilder::keep_token).

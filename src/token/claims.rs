@@ -160,8 +160,22 @@ impl Strings {
 impl Core {
     /// Takes claims that were judged. Claims of a wrong type do not come this far.
     pub(crate) fn new(claims: RegisteredClaims) -> Self {
-        let RegisteredClaims { mut text, iss, sub, aud, jti, client_id, scope, scp, acr, exp, nbf, iat, auth_time, .. } =
-            claims;
+        let RegisteredClaims {
+            mut text,
+            iss,
+            sub,
+            aud,
+            jti,
+            client_id,
+            scope,
+            scp,
+            acr,
+            exp,
+            nbf,
+            iat,
+            auth_time,
+            ..
+        } = claims;
         let payload = 0..text.len();
         let date = |text: &str, claim: Claim| claim.and_then(|value| numeric_date(value.text(text)).ok());
         let (expires_at, not_before) = (date(&text, exp), date(&text, nbf));
@@ -184,7 +198,8 @@ impl Core {
             Some(value) if value.kind() == Kind::Array => {
                 // A scope-token holds no space, so an entry with one can never be asked for: it is left out.
                 let words: Vec<_> = value.elements(&text).filter_map(|entry| entry.raw_str(&text)).collect();
-                let words: Vec<_> = words.into_iter().map(RawStr::unescape).filter(|word| is_scope_token(word)).collect();
+                let words: Vec<_> =
+                    words.into_iter().map(RawStr::unescape).filter(|word| is_scope_token(word)).collect();
                 let joined = words.join(" ");
                 append(&mut text, &joined)
             }

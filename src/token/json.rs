@@ -401,7 +401,8 @@ impl<'a> Names<'a> {
             let spilled = self.spilled.get_mut(spilled_from..).unwrap_or_default();
             spilled.sort_unstable_by(|a, b| a.order(*b));
             let twice = spilled.windows(2).any(|pair| matches!(pair, [a, b] if a.same(*b)));
-            let across = inline.iter().any(|name| spilled.binary_search_by(|other| other.order(*name)).is_ok());
+            let across =
+                inline.iter().any(|name| spilled.binary_search_by(|other| other.order(*name)).is_ok());
             if twice || across {
                 return Err(JsonError::DuplicateName);
             }
@@ -467,7 +468,8 @@ impl Iterator for Unescape<'_> {
                 }
                 let _backslash_u = (self.0.next(), self.0.next());
                 let low = self.unit()?;
-                let pair = char::decode_utf16([u16::try_from(high).ok()?, u16::try_from(low).ok()?]).next()?;
+                let pair =
+                    char::decode_utf16([u16::try_from(high).ok()?, u16::try_from(low).ok()?]).next()?;
                 pair.ok()
             }
             same => Some(same),

@@ -79,12 +79,19 @@ impl Scopes {
 
     /// For [`scopes!`](crate::scopes), in a constant: there a wrong scope stops the compilation.
     #[doc(hidden)]
-    #[expect(clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "runs at compile time")]
+    #[expect(
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "runs at compile time"
+    )]
     pub const fn from_static(list: &'static [&'static str]) -> Self {
         let mut next = 0;
         while next < list.len() {
             if !is_scope_token(list[next]) {
-                panic!("a scope is empty or holds a space, a quote, a backslash, a control character or non-ASCII text");
+                panic!(
+                    "a scope is empty or holds a space, a quote, a backslash, a control character or non-ASCII text"
+                );
             }
             next += 1;
         }
@@ -224,7 +231,8 @@ impl Requirement {
         if !self.alternatives.is_empty() && !self.alternatives.iter().any(granted) {
             return Err(AuthErrorKind::InsufficientScope);
         }
-        let strong = self.acr.is_empty() || core.acr().is_some_and(|acr| self.acr.iter().any(|value| value == acr));
+        let strong =
+            self.acr.is_empty() || core.acr().is_some_and(|acr| self.acr.iter().any(|value| value == acr));
         let fresh = self.max_age.is_none_or(|age| {
             core.auth_time().is_some_and(|login| now.saturating_duration_since(login) <= age)
         });
@@ -239,7 +247,11 @@ impl From<Scopes> for Requirement {
 }
 
 /// Whether `text` is a scope-token (RFC 6749 §3.3).
-#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "constant evaluation has no iterators")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "constant evaluation has no iterators"
+)]
 pub(crate) const fn is_scope_token(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut next = 0;

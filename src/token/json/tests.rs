@@ -48,19 +48,17 @@ fn jsn_01_duplicate_names_are_refused_among_many() {
         for duplicate in [0, 15, 30, count - 1] {
             let mut all = names(count);
             all.push(format!("\"n{duplicate}\":true"));
-            assert_eq!(scan(&format!("{{{}}}", all.join(","))), Err(JsonError::DuplicateName), "{count} {duplicate}");
+            assert_eq!(
+                scan(&format!("{{{}}}", all.join(","))),
+                Err(JsonError::DuplicateName),
+                "{count} {duplicate}"
+            );
         }
         // Nested objects that begin when the inline names are used up.
         let outer = names(count).join(",");
         assert!(scan(&format!("{{{outer},\"o\":{{\"n0\":1,\"n1\":{{\"n0\":2}}}},\"p\":1}}")).is_ok());
-        assert_eq!(
-            scan(&format!("{{{outer},\"o\":{{\"n0\":1,\"n0\":2}}}}")),
-            Err(JsonError::DuplicateName)
-        );
-        assert_eq!(
-            scan(&format!("{{{outer},\"o\":{{\"n0\":1}},\"o\":1}}")),
-            Err(JsonError::DuplicateName)
-        );
+        assert_eq!(scan(&format!("{{{outer},\"o\":{{\"n0\":1,\"n0\":2}}}}")), Err(JsonError::DuplicateName));
+        assert_eq!(scan(&format!("{{{outer},\"o\":{{\"n0\":1}},\"o\":1}}")), Err(JsonError::DuplicateName));
     }
 }
 
@@ -73,11 +71,43 @@ fn nested_duplicates_can_be_left_to_the_reader() {
 #[test]
 fn jsn_02_what_is_not_one_object_is_refused() {
     for text in [
-        "", " ", "[]", "1", "null", "\"a\"", "{", "}", "{}{}", "{} x", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}",
-        "{a:1}", "{'a':1}", "{\"a\":NaN}", "{\"a\":+1}", "{\"a\":01}", "{\"a\":1.}", "{\"a\":.5}", "{\"a\":1e}",
-        "{\"a\":-}", "{\"a\":tru}", "{\"a\":/**/1}", "{\"a\":\"\t\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12g4\"}",
-        "{\"a\":\"\\ud800\"}", "{\"a\":\"\\udc00\"}", "{\"a\":\"\\ud800\\u0041\"}", "{\"a\":[1,]}", "{\"a\":[1 2]}",
-        "\u{feff}{}", "{\"a\":\"", "{\"a\":\"\\", "{\"a\":\"\\u00",
+        "",
+        " ",
+        "[]",
+        "1",
+        "null",
+        "\"a\"",
+        "{",
+        "}",
+        "{}{}",
+        "{} x",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{,}",
+        "{a:1}",
+        "{'a':1}",
+        "{\"a\":NaN}",
+        "{\"a\":+1}",
+        "{\"a\":01}",
+        "{\"a\":1.}",
+        "{\"a\":.5}",
+        "{\"a\":1e}",
+        "{\"a\":-}",
+        "{\"a\":tru}",
+        "{\"a\":/**/1}",
+        "{\"a\":\"\t\"}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\u12g4\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\\udc00\"}",
+        "{\"a\":\"\\ud800\\u0041\"}",
+        "{\"a\":[1,]}",
+        "{\"a\":[1 2]}",
+        "\u{feff}{}",
+        "{\"a\":\"",
+        "{\"a\":\"\\",
+        "{\"a\":\"\\u00",
     ] {
         assert!(scan(text).is_err(), "{text:?}");
     }

@@ -1,0 +1,164 @@
+//! What the embedded issuer answers, whatever brought the request.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{
+    HeaderMap, HeaderValue, Method, Response, StatusCode,
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
+};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use crate::{
+    testing::{
+        issuer::{Client, State},
+        mint::DEFAULT_LIFETIME,
+    },
+    token::scope::Scopes,
+};
+
+/// One request, as far as it matters.
+pub(super) struct Exchange<'r> {
+    pub(super) method: &'r Method,
+    pub(super) path: &'r str,
+    pub(super) headers: &'r HeaderMap,
+    pub(super) body: &'r [u8],
+}
+
+pub(super) fn answer(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+    match (exchange.method, exchange.path) {
+        (&Method::GET, "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration") => {
+            issuer.count(exchange.path);
+            json_response(StatusCode::OK, &metadata(issuer))
+        }
+        (&Method::GET, "/jwks") => {
+            issuer.count("/jwks");
+            json_response(StatusCode::OK, &issuer.jwks())
+        }
+        (&Method::POST, "/token") => {
+            issuer.count("/token");
+            token(issuer, exchange).unwrap_or_else(TokenError::into_response)
+        }
+        _ => json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"})),
+    }
+}
+
+/// RFC 8414 §2.
+fn metadata(issuer: &State) -> Value {
+    let url = &issuer.url;
+    json!({
+        "issuer": url,
+        "jwks_uri": format!("{url}/jwks"),
+        "token_endpoint": format!("{url}/token"),
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+    })
+}
+
+/// Client credentials (RFC 6749 §4.4) with a resource indicator (RFC 8707 §2).
+fn token(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, TokenError> {
+    let form: Vec<(String, String)> = form_urlencoded::parse(exchange.body).into_owned().collect();
+    let parameter = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+
+    let basic = exchange
+        .headers
+        .get(AUTHORIZATION)
+        .map(|field| basic_credentials(field).ok_or(TokenError::InvalidClient));
+    let (id, secret) = match basic.transpose()? {
+        Some(credentials) => credentials,
+        None => match (parameter("client_id"), parameter("client_secret")) {
+            (Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
+            _ => return Err(TokenError::InvalidClient),
+        },
+    };
+    let client =
+        issuer.clients.get(&id).filter(|client| client.secret == secret).ok_or(TokenError::InvalidClient)?;
+    match parameter("grant_type") {
+        Some("client_credentials") => (),
+        Some(_) => return Err(TokenError::UnsupportedGrantType),
+        None => return Err(TokenError::InvalidRequest),
+    }
+    let audience =
+        parameter("resource").or(issuer.default_audience.as_deref()).ok_or(TokenError::InvalidTarget)?;
+    let scope = granted(client, parameter("scope"))?;
+    let token = issuer.token(audience).subject(&id).client_id(&id).scope(&scope).mint();
+    let mut response = json_response(
+        StatusCode::OK,
+        &json!({
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": DEFAULT_LIFETIME.as_secs(),
+            "scope": scope,
+        }),
+    );
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// What is asked for, if the client may have all of it; all that it may have where nothing is asked for.
+fn granted(client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
+    let Some(asked) = asked else { return Ok(client.scopes.to_string()) };
+    let asked = Scopes::parse(asked).map_err(|_| TokenError::InvalidScope)?;
+    let allowed = asked.iter().all(|scope| client.scopes.iter().any(|known| known == scope));
+    if allowed { Ok(asked.to_string()) } else { Err(TokenError::InvalidScope) }
+}
+
+/// Both halves are form-encoded (RFC 6749 §2.3.1).
+fn basic_credentials(field: &HeaderValue) -> Option<(String, String)> {
+    let (scheme, encoded) = field.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = pair.split_once(':')?;
+    let decode = |half: &str| {
+        let (name, _) = form_urlencoded::parse(half.as_bytes()).next().unwrap_or_default();
+        name.into_owned()
+    };
+    Some((decode(id), decode(secret)))
+}
+
+/// RFC 6749 §5.2, RFC 8707 §2.
+#[derive(Clone, Copy, Debug)]
+enum TokenError {
+    InvalidClient,
+    InvalidRequest,
+    InvalidScope,
+    InvalidTarget,
+    UnsupportedGrantType,
+}
+
+impl TokenError {
+    fn into_response(self) -> Response<Vec<u8>> {
+        let (status, code, description) = match self {
+            Self::InvalidClient => {
+                (StatusCode::UNAUTHORIZED, "invalid_client", "the client is unknown, or its secret is wrong")
+            }
+            Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request", "grant_type is missing"),
+            Self::InvalidScope => {
+                (StatusCode::BAD_REQUEST, "invalid_scope", "the client may not have that scope")
+            }
+            Self::InvalidTarget => {
+                (StatusCode::BAD_REQUEST, "invalid_target", "name the audience in the parameter `resource`")
+            }
+            Self::UnsupportedGrantType => {
+                (StatusCode::BAD_REQUEST, "unsupported_grant_type", "only client_credentials is supported")
+            }
+        };
+        let mut response = json_response(status, &json!({"error": code, "error_description": description}));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"test issuer\""));
+        }
+        response
+    }
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response<Vec<u8>> {
+    let mut response = Response::new(body.to_string().into_bytes());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

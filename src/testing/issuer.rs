@@ -1,0 +1,283 @@
+//! The embedded issuer: its keys, its clients, and what it counts.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use http::{HeaderMap, Method};
+use serde_json::{Value, json};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    fetch::{Fetch, FetchFuture, FetchRequest, FetchResponse},
+    keys::algorithm::Algorithm,
+    server::issuer::Issuer,
+    testing::{
+        endpoints::{self, Exchange},
+        key::SigningKey,
+        mint::TokenBuilder,
+        serve::{self, Serving},
+    },
+    token::scope::Scopes,
+};
+
+/// A small authorization server for tests and demonstrations, on loopback only. Cheap to clone; the socket closes with
+/// the last clone.
+///
+/// It serves metadata (RFC 8414, OpenID Connect Discovery), a JWK Set, and a token endpoint for client credentials.
+#[derive(Clone)]
+pub struct TestIssuer {
+    pub(super) state: Arc<State>,
+    _serving: Option<Arc<Serving>>,
+}
+
+pub(super) struct State {
+    pub(super) url: String,
+    pub(super) default_audience: Option<String>,
+    pub(super) clients: HashMap<String, Client>,
+    pub(super) clock: Arc<dyn Clock>,
+    algorithms: Vec<Algorithm>,
+    keys: Mutex<Keys>,
+    requests: Mutex<HashMap<String, u64>>,
+}
+
+pub(super) struct Client {
+    pub(super) secret: String,
+    pub(super) scopes: Scopes,
+}
+
+#[derive(Default)]
+struct Keys {
+    generation: u64,
+    signing: HashMap<Algorithm, Arc<SigningKey>>,
+    /// Still published, no longer used.
+    retired: Vec<Arc<SigningKey>>,
+}
+
+/// Sets an issuer up before it starts. Made by [`TestIssuer::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until the issuer is started"]
+pub struct TestIssuerBuilder {
+    algorithms: Vec<Algorithm>,
+    default_audience: Option<String>,
+    clients: Vec<(String, String, Scopes)>,
+    clock: Arc<dyn Clock>,
+    address: SocketAddr,
+}
+
+impl TestIssuer {
+    /// Starts an issuer with a key for ES256, on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be bound.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Begins an issuer with other settings.
+    pub fn builder() -> TestIssuerBuilder {
+        TestIssuerBuilder {
+            algorithms: vec![Algorithm::Es256],
+            default_audience: None,
+            clients: Vec::new(),
+            clock: Arc::new(SystemClock),
+            address: ([127, 0, 0, 1], 0).into(),
+        }
+    }
+
+    /// The issuer identifier, which is its URL.
+    pub fn url(&self) -> &str {
+        &self.state.url
+    }
+
+    /// This issuer as one that a resource server trusts, by discovery.
+    pub fn trusted(&self) -> Issuer {
+        Issuer::discover(self.url()).allow_http_on_loopback()
+    }
+
+    /// A good token, to be changed at will, signed with the first algorithm.
+    pub fn token(&self) -> TokenBuilder {
+        self.token_by(self.state.algorithms.first().copied().unwrap_or(Algorithm::Es256))
+    }
+
+    /// A good token signed with this algorithm. One that the issuer did not have gets a key now, which resource servers
+    /// have to fetch first.
+    ///
+    /// # Panics
+    ///
+    /// For an HMAC algorithm: it has no public key.
+    pub fn token_by(&self, algorithm: Algorithm) -> TokenBuilder {
+        let token = TokenBuilder::new(self.state.key(algorithm), self.url(), self.state.clock.wall());
+        match &self.state.default_audience {
+            Some(audience) => token.audience(audience),
+            None => token,
+        }
+    }
+
+    /// The published JWK Set as JSON text.
+    pub fn jwks(&self) -> String {
+        self.state.jwks().to_string()
+    }
+
+    /// Replaces every key; the old ones are no longer published.
+    pub fn rotate(&self) {
+        self.state.rotate(false);
+    }
+
+    /// Replaces every key; the old ones stay published, as careful servers do it.
+    pub fn rotate_gently(&self) {
+        self.state.rotate(true);
+    }
+
+    /// How often this path was requested.
+    pub fn requests(&self, path: &str) -> u64 {
+        self.state.requests.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied().unwrap_or(0)
+    }
+
+    /// A client that reaches this issuer without a socket: for tests with paused time.
+    pub fn fetch(&self) -> IssuerFetch {
+        IssuerFetch(self.clone())
+    }
+}
+
+impl fmt::Debug for TestIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestIssuer").field("url", &self.state.url).finish_non_exhaustive()
+    }
+}
+
+impl TestIssuerBuilder {
+    /// Has keys for these algorithms; the first one signs what the token endpoint gives out. **Default:** ES256.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// Writes this into `aud` where nothing else is asked for. **Default:** no audience.
+    pub fn default_audience(mut self, audience: impl Into<String>) -> Self {
+        self.default_audience = Some(audience.into());
+        self
+    }
+
+    /// Registers a confidential client that may ask for these scopes. **Default:** no client.
+    pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>, scopes: Scopes) -> Self {
+        self.clients.push((id.into(), secret.into(), scopes));
+        self
+    }
+
+    /// Takes the time from this clock. **Default:** [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Listens on this port of 127.0.0.1. **Default:** any free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.address.set_port(port);
+        self
+    }
+
+    /// Starts the issuer on its socket.
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be bound.
+    pub async fn start(self) -> io::Result<TestIssuer> {
+        let listener = tokio::net::TcpListener::bind(self.address).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let state = Arc::new(self.state(url));
+        let serving = serve::serve(listener, Arc::clone(&state));
+        Ok(TestIssuer { state, _serving: Some(Arc::new(serving)) })
+    }
+
+    /// An issuer with this URL and no socket: it mints tokens, and [`TestIssuer::fetch`] reaches it.
+    pub fn offline(self, url: impl Into<String>) -> TestIssuer {
+        TestIssuer { state: Arc::new(self.state(url.into())), _serving: None }
+    }
+
+    fn state(self, url: String) -> State {
+        let clients = self.clients.into_iter().map(|(id, secret, scopes)| (id, Client { secret, scopes }));
+        let state = State {
+            url,
+            default_audience: self.default_audience,
+            clients: clients.collect(),
+            clock: self.clock,
+            algorithms: self.algorithms,
+            keys: Mutex::default(),
+            requests: Mutex::default(),
+        };
+        for algorithm in &state.algorithms {
+            state.key(*algorithm);
+        }
+        state
+    }
+}
+
+impl State {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self, algorithm: Algorithm) -> Arc<SigningKey> {
+        let mut keys = self.keys();
+        let kid = kid(algorithm, keys.generation);
+        Arc::clone(
+            keys.signing.entry(algorithm).or_insert_with(|| Arc::new(SigningKey::generate(algorithm, kid))),
+        )
+    }
+
+    /// New keys first, then the change, so that no moment shows an empty set.
+    fn rotate(&self, keep: bool) {
+        let (algorithms, generation) = {
+            let keys = self.keys();
+            (keys.signing.keys().copied().collect::<Vec<_>>(), keys.generation.saturating_add(1))
+        };
+        let fresh = algorithms.into_iter().map(|algorithm| {
+            (algorithm, Arc::new(SigningKey::generate(algorithm, kid(algorithm, generation))))
+        });
+        let fresh = fresh.collect();
+        let mut keys = self.keys();
+        let old = std::mem::replace(&mut keys.signing, fresh);
+        keys.retired = if keep { old.into_values().collect() } else { Vec::new() };
+        keys.generation = generation;
+    }
+
+    pub(super) fn jwks(&self) -> Value {
+        let keys = self.keys();
+        let jwks: Vec<_> = keys.signing.values().chain(&keys.retired).map(|key| key.jwk()).collect();
+        json!({ "keys": jwks })
+    }
+
+    pub(super) fn token(&self, audience: &str) -> TokenBuilder {
+        let algorithm = self.algorithms.first().copied().unwrap_or(Algorithm::Es256);
+        TokenBuilder::new(self.key(algorithm), &self.url, self.clock.wall()).audience(audience)
+    }
+
+    pub(super) fn count(&self, path: &str) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = requests.entry(path.to_owned()).or_default();
+        *count = count.saturating_add(1);
+    }
+}
+
+fn kid(algorithm: Algorithm, generation: u64) -> String {
+    format!("{}-{generation}", algorithm.name().to_ascii_lowercase())
+}
+
+/// A [`Fetch`] that asks a [`TestIssuer`] in memory. Made by [`TestIssuer::fetch`].
+#[derive(Clone, Debug)]
+pub struct IssuerFetch(TestIssuer);
+
+impl Fetch for IssuerFetch {
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let headers = HeaderMap::new();
+        let exchange =
+            Exchange { method: &Method::GET, path: request.url.path(), headers: &headers, body: &[] };
+        let (parts, body) = endpoints::answer(&self.0.state, &exchange).into_parts();
+        Box::pin(std::future::ready(Ok(FetchResponse::new(parts.status, parts.headers, body))))
+    }
+}
