@@ -73,9 +73,18 @@ pub(crate) enum Demand {
 #[derive(Clone, Copy, Debug)]
 struct Flight {
     sequence: Sequence,
-    started: Duration,
-    /// Whether somebody carries it out.
-    underway: bool,
+    /// When it last got further.
+    since: Duration,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// Nobody carries it out yet.
+    Wanted,
+    /// It waits for its turn among the fetches of this process.
+    Queued,
+    Departed,
 }
 
 /// Keys that were adopted.
@@ -171,7 +180,7 @@ impl Refresh {
         if cause == Cause::Token {
             self.bucket_emptied = Some(now);
         }
-        self.flight = Some(Flight { sequence: self.last_sequence, started: now, underway: false });
+        self.flight = Some(Flight { sequence: self.last_sequence, since: now, stage: Stage::Wanted });
         self.last_sequence
     }
 
@@ -181,12 +190,19 @@ impl Refresh {
             self.begin(now, Cause::Schedule);
         }
         match &mut self.flight {
-            Some(flight) if !flight.underway => {
-                flight.underway = true;
+            Some(flight) if flight.stage == Stage::Wanted => {
+                (flight.stage, flight.since) = (Stage::Queued, now);
                 Drive::Fetch(flight.sequence)
             }
             Some(_) => Drive::Sleep(self.limits.backoff_max),
             None => Drive::Sleep(self.due.saturating_sub(now)),
+        }
+    }
+
+    /// The fetch has left the queue.
+    pub(crate) fn departed(&mut self, now: Duration) {
+        if let Some(flight) = &mut self.flight {
+            (flight.stage, flight.since) = (Stage::Departed, now);
         }
     }
 
@@ -257,10 +273,13 @@ impl Refresh {
         if self.flight.is_some() { RETRY_SOON } else { self.due.saturating_sub(now).max(RETRY_SOON) }
     }
 
-    /// Whether a fetch should have ended, or begun, long ago: its driver stands still, in a runtime that nobody runs.
-    pub(crate) fn is_overdue(&self, now: Duration, limit: Duration) -> bool {
-        let since = self.flight.map_or(self.due, |flight| flight.started);
-        now.saturating_sub(since) > limit
+    /// Whether something should have happened long ago: the driver stands still, in a runtime that nobody runs.
+    pub(crate) fn is_overdue(&self, now: Duration) -> bool {
+        match self.flight {
+            Some(Flight { stage: Stage::Queued, since, .. }) => now.saturating_sub(since) > QUEUE_STANDSTILL,
+            Some(Flight { since, .. }) => now.saturating_sub(since) > STANDSTILL,
+            None => now.saturating_sub(self.due) > STANDSTILL,
+        }
     }
 
     fn bucket_is_full(&self, now: Duration) -> bool {
@@ -285,6 +304,12 @@ fn spread(jitter: f64) -> f64 {
 
 /// Full jitter may come out at nothing; this much is left between two attempts.
 const BACKOFF_FLOOR: Duration = Duration::from_millis(100);
+
+/// No attempt takes half of this.
+const STANDSTILL: Duration = Duration::from_secs(15);
+
+/// With ten thousand issuers, each of which answers within a second, the last one waits so long.
+const QUEUE_STANDSTILL: Duration = Duration::from_secs(10 * 60);
 
 /// What `Retry-After` says at least.
 const RETRY_SOON: Duration = Duration::from_secs(1);

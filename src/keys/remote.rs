@@ -329,7 +329,7 @@ impl Shared {
         let guard = {
             let mut state = self.lock();
             let now = self.now();
-            let stuck = self.driven.load(Ordering::Relaxed) && state.refresh.is_overdue(now, STANDSTILL);
+            let stuck = self.driven.load(Ordering::Relaxed) && state.refresh.is_overdue(now);
             if state.closed || (self.driven.load(Ordering::Relaxed) && !stuck) {
                 return Ok(());
             }
@@ -526,7 +526,13 @@ impl Driver {
                 }
             }
         };
+        self.departed();
         self.shared.attempt_fetch().await
+    }
+
+    fn departed(&self) {
+        let now = self.shared.now();
+        self.shared.lock().refresh.departed(now);
     }
 
     async fn demanded(&self) {
@@ -657,6 +663,3 @@ const QUICK_RETRY: Duration = Duration::from_millis(100);
 
 /// An issuer that moves its keys says so within half a day.
 const REDISCOVER: Duration = Duration::from_secs(12 * 60 * 60);
-
-/// A fetch that has run, or been due, for this long has a driver whose runtime stands still. No attempt takes half of it.
-const STANDSTILL: Duration = Duration::from_secs(15);
