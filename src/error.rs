@@ -102,10 +102,10 @@ kinds! {
     AlgorithmNotAllowed = "algorithm_not_allowed", Rejected, "the signature algorithm is not allowed";
     /// The token carries a `cnf` claim: it is bound to a key whose possession was not proven (RFC 7800 §3.1).
     BindingNotProven = "binding_not_proven", Rejected, "the token is bound to a key that was not proven";
-    /// The handler asks for another claims type than the layer verified.
-    ClaimsTypeDiffers = "claims_type_differs", Misconfigured, "the layer verified another claims type than the handler asks for";
     /// The verified claims do not deserialize into the claims type.
     ClaimsMismatch = "claims_mismatch", Rejected, "the claims do not fit the claims type";
+    /// The handler asks for another claims type than the layer verified.
+    ClaimsTypeDiffers = "claims_type_differs", Misconfigured, "the layer verified another claims type than the handler asks for";
     /// The wall clock reads before 1970.
     ClockUnavailable = "clock_unavailable", Undecidable, "the system clock cannot be trusted";
     /// The `crit` or `b64` header parameter is present: we understand no extension (RFC 7515 §4.1.11).
@@ -278,7 +278,7 @@ pub enum ConfigError {
         /// The text that was given.
         url: String,
         /// Why it does not parse.
-        source: url::ParseError,
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// A URL is not one that keys may be fetched from.
     #[error("`{url}` cannot be used: {reason}")]

@@ -25,6 +25,7 @@ pub use crate::{
     middleware::{
         future::ResponseFuture,
         layer::BearerAuthLayer,
+        metadata::MetadataService,
         refusal::Refusal,
         require::{Require, RequireFuture, RequireLayer},
         service::BearerAuth,

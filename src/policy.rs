@@ -115,7 +115,9 @@ impl ClaimPolicy {
         }
         claims.date(claims.auth_time).map_err(|_| InvalidClaim)?;
         for claim in [claims.scope, claims.scp] {
-            claims.strings(claim).map_err(|_| InvalidClaim)?;
+            if !claims.is_strings(claim) {
+                return Err(InvalidClaim);
+            }
         }
         // RFC 8725 §3.12: ID tokens, logout tokens and security events are not access tokens.
         if claims.of_another_kind {

@@ -1,4 +1,5 @@
 //! Key rotation, outages, floods and cold starts never fail a good token. Time is paused: nothing here waits.
+#![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "common/fetch.rs"]
 mod fetch;
@@ -416,6 +417,34 @@ async fn a_missing_key_set_is_discovered_anew() {
     let before = discoveries();
     pass(s(12 * 3600 + 400)).await;
     assert_eq!(discoveries(), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jwk_05_refresh_now_withdraws_a_key_at_once() {
+    let scene = Scene::new();
+    let old = scene.token();
+    scene.check(&old).await.unwrap();
+    scene.issuer.rotate();
+    scene.api.refresh_now().await.unwrap();
+    assert_eq!(scene.check(&old).await, Err(Kind::UnknownKey));
+    // A failure keeps what is there, and says so.
+    let good = scene.token();
+    scene.fetch.set(Mode::Error(FetchErrorKind::Connect));
+    let failed = scene.api.refresh_now().await.unwrap_err();
+    assert_eq!(failed.failed()[0].error.as_ref().unwrap().kind(), FetchErrorKind::Connect);
+    assert_eq!(scene.check_now(&good), Poll::Ready(Ok(())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hdr_04_another_algorithm_under_a_held_kid_never_fetches() {
+    let scene = Scene::new();
+    scene.check(&scene.token()).await.unwrap();
+    let before = scene.fetch.requests().len();
+    let token = scene.issuer.token().header("alg", "EdDSA").mint();
+    assert_eq!(scene.check_now(&token), Poll::Ready(Err(Kind::UnknownKey)));
+    scene.fetch.set(Mode::Error(FetchErrorKind::Connect));
+    assert_eq!(scene.check_now(&token), Poll::Ready(Err(Kind::UnknownKey)));
+    assert_eq!(scene.fetch.requests().len(), before);
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,20 +123,19 @@ where
 /// A token that this extractor verifies itself, without a layer: the router's state gives the [`ResourceServer`].
 ///
 /// ```
-/// use axum::{Router, extract::FromRef, routing::get};
+/// use axum::{Router, routing::get};
 /// use bearergate::{ResourceServer, Validated};
-///
-/// #[derive(Clone, FromRef)]
-/// struct AppState {
-///     api: ResourceServer,
-/// }
 ///
 /// async fn me(Validated(token): Validated) -> String {
 ///     token.subject().unwrap_or_default().to_owned()
 /// }
 ///
-/// let app: Router<AppState> = Router::new().route("/me", get(me));
+/// // A larger state implements `FromRef` for the `ResourceServer` in it.
+/// fn app(api: ResourceServer) -> Router {
+///     Router::new().route("/me", get(me)).with_state(api)
+/// }
 /// ```
+#[expect(clippy::exhaustive_structs, reason = "handlers take it apart")]
 pub struct Validated<C = Claims>(pub AccessToken<C>);
 
 impl<C> Clone for Validated<C> {

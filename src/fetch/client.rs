@@ -30,6 +30,10 @@ impl HttpFetch {
             .timeout(ATTEMPT_TIMEOUT)
             .redirect(redirect::Policy::none())
             .referer(false)
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
             .retry(retry::never())
             .user_agent(concat!("bearergate/", env!("CARGO_PKG_VERSION")))
             .build()?;
@@ -39,7 +43,7 @@ impl HttpFetch {
 
 impl Fetch for HttpFetch {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
-        let sent = self.client.get(request.url).header(ACCEPT, request.accept).send();
+        let sent = self.client.get(request.url.to_string()).header(ACCEPT, request.accept).send();
         let max_bytes = request.max_bytes;
         Box::pin(async move {
             let mut response = sent.await.map_err(sending_failed)?;

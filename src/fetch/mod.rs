@@ -4,8 +4,7 @@ pub(crate) mod client;
 
 use std::{error::Error as StdError, fmt, future::Future, pin::Pin, time::Duration};
 
-use http::{HeaderMap, StatusCode};
-use url::Url;
+use http::{HeaderMap, StatusCode, Uri};
 
 /// A set of 256 RSA-4096 keys with certificates is about 400 KB.
 pub(crate) const MAX_JWKS_BYTES: usize = 512 * 1024;
@@ -36,7 +35,7 @@ pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchEr
 #[non_exhaustive]
 pub struct FetchRequest {
     /// Where the document is.
-    pub url: Url,
+    pub url: Uri,
     /// The `Accept` field to send.
     pub accept: &'static str,
     /// Where reading stops with [`FetchErrorKind::TooLarge`].

@@ -158,7 +158,7 @@ pub(crate) fn judge<I: Issuers, O: Observer>(
     let kid = jwt.unverified_kid().map(|kid| kid.unescape());
     let candidates = match keys.as_ref().select(jwt.algorithm(), kid.as_deref()) {
         Selection::Keys(candidates) => candidates,
-        Selection::Ambiguous => step!(Key, Err(UnknownKey)),
+        Selection::Ambiguous | Selection::OtherAlgorithm => step!(Key, Err(UnknownKey)),
         Selection::Missing => {
             observer.failed(Check::Key, UnknownKey);
             return Judgement::MissingKey(entry);

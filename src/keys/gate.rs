@@ -19,13 +19,15 @@ pub(crate) enum Turn {
 }
 
 /// The gate of this process.
-pub(crate) static GATE: Gate = Gate(Mutex::new(Queue { running: 0, waiting: VecDeque::new() }));
+pub(crate) static GATE: Gate =
+    Gate(Mutex::new(Queue { running: 0, demanded: VecDeque::new(), scheduled: VecDeque::new() }));
 
 pub(crate) struct Gate(Mutex<Queue>);
 
 struct Queue {
     running: usize,
-    waiting: VecDeque<oneshot::Sender<Permit>>,
+    demanded: VecDeque<oneshot::Sender<Permit>>,
+    scheduled: VecDeque<oneshot::Sender<Permit>>,
 }
 
 /// The right to run one fetch; dropping it lets the next one in.
@@ -41,8 +43,8 @@ impl Gate {
             }
             let (sender, receiver) = oneshot::channel();
             match turn {
-                Turn::Demanded => queue.waiting.push_front(sender),
-                Turn::Scheduled => queue.waiting.push_back(sender),
+                Turn::Demanded => queue.demanded.push_back(sender),
+                Turn::Scheduled => queue.scheduled.push_back(sender),
             }
             receiver
         };
@@ -60,7 +62,7 @@ impl Drop for Permit {
         loop {
             let Some(next) = ({
                 let mut queue = self.0.lock();
-                let next = queue.waiting.pop_front();
+                let next = queue.demanded.pop_front().or_else(|| queue.scheduled.pop_front());
                 if next.is_none() {
                     queue.running = queue.running.saturating_sub(1);
                 }

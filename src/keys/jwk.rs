@@ -1,7 +1,7 @@
 //! Is this JWK a public signature key that may be used?
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve};
 
 use crate::{
     keys::{
@@ -74,14 +74,15 @@ pub(crate) fn import(
             Some(Algorithm::from_name(&name).ok_or(SkipReason::Unsupported)?)
         }
     };
-    let model: Jwk = serde_json::from_str(text).map_err(|_| SkipReason::Malformed)?;
-    if matches!(model.algorithm, AlgorithmParameters::OctetKey(_)) {
+    // Only the key's own parameters: `x5c` and its kin are no business of ours, however damaged (RFC 7517 §4.7).
+    let model: AlgorithmParameters = serde_json::from_str(text).map_err(|_| SkipReason::Malformed)?;
+    if matches!(model, AlgorithmParameters::OctetKey(_)) {
         return Err(SkipReason::Symmetric);
     }
     if members.private {
         return Err(SkipReason::Private);
     }
-    keys_of(&material(&model.algorithm)?, algorithm, allowed, &kid, jwk)
+    keys_of(&material(&model)?, algorithm, allowed, &kid, jwk)
 }
 
 /// One key for each allowed algorithm that fits the material, and the algorithm that its owner named.

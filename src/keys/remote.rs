@@ -14,7 +14,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwapOption, Guard};
-use http::{HeaderMap, StatusCode, header::CACHE_CONTROL};
+use http::{HeaderMap, StatusCode, header::CACHE_CONTROL, uri::InvalidUri};
 use tokio::{runtime::Handle, sync::Notify};
 use tracing::{debug, warn};
 use url::Url;
@@ -29,8 +29,9 @@ use crate::{
         algorithm::AlgorithmSet,
         discovery::{UrlPolicy, jwks_uri, metadata_urls},
         gate::{GATE, Turn},
+        jwk::SkipReason,
         refresh::{Cause, Demand, Drive, Limits, Refresh, Sequence},
-        set::KeySet,
+        set::{KeySet, Skipped},
     },
 };
 
@@ -115,6 +116,8 @@ struct State {
     waiting: Waiting,
     discovered: Option<Discovered>,
     last_error: Option<Arc<FetchError>>,
+    /// As last reported.
+    skipped: Vec<Skipped>,
     /// Names the driver that is in charge; an older one stops when it notices.
     epoch: u64,
     demanded: bool,
@@ -153,6 +156,7 @@ impl Remote {
             waiting: Waiting::default(),
             discovered: None,
             last_error: None,
+            skipped: Vec::new(),
             epoch: 0,
             demanded: false,
             closed: false,
@@ -217,6 +221,30 @@ impl Remote {
             self.shared.drive_on();
             attempt.await;
         }
+    }
+
+    /// Asks the issuer now, whatever the schedule says, and ends when it has answered. A fetch that is on its way may be
+    /// older than the reason to ask: another one follows it.
+    pub(crate) async fn refresh_now(&self) -> Result<(), Arc<FetchError>> {
+        let on_its_way = {
+            let mut state = self.shared.lock();
+            state.refresh.in_flight().map(|sequence| self.shared.attempt(sequence, Need::Key, &mut state))
+        };
+        if let Some(attempt) = on_its_way {
+            attempt.await;
+        }
+        let attempt = {
+            let mut state = self.shared.lock();
+            if state.closed {
+                return Err(Arc::new(FetchErrorKind::Aborted.into()));
+            }
+            let now = self.shared.now();
+            let sequence = state.refresh.begin(now, Cause::Schedule);
+            self.shared.attempt(sequence, Need::Key, &mut state)
+        };
+        self.shared.drive_on();
+        attempt.await;
+        self.last_error().map_or(Ok(()), Err)
     }
 
     /// Ends when keys can serve.
@@ -326,7 +354,7 @@ impl Shared {
 
     /// Sees to it that a driver lives, and that it is not one whose runtime stands still.
     fn ensure_driver(self: &Arc<Self>) -> Result<(), FetchError> {
-        let guard = {
+        let (guard, abandoned) = {
             let mut state = self.lock();
             let now = self.now();
             let stuck = self.driven.load(Ordering::Relaxed) && state.refresh.is_overdue(now);
@@ -336,13 +364,14 @@ impl Shared {
             if Handle::try_current().is_err() {
                 return if stuck { Ok(()) } else { Err(FetchErrorKind::NoRuntime.into()) };
             }
-            if stuck && let Some(sequence) = state.refresh.in_flight() {
-                state.refresh.failed(now, sequence, 0.0);
-            }
+            let abandoned = if stuck { state.refresh.in_flight() } else { None };
             state.epoch = state.epoch.wrapping_add(1);
             self.driven.store(true, Ordering::Release);
-            Driver { shared: Arc::clone(self), epoch: state.epoch }
+            (Driver { shared: Arc::clone(self), epoch: state.epoch }, abandoned)
         };
+        if let Some(sequence) = abandoned {
+            self.finish(sequence, Err(FetchErrorKind::Aborted.into()));
+        }
         // Outside the lock: a runtime that shuts down drops the driver at once, which takes the lock.
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(guard.run())),
@@ -361,8 +390,9 @@ impl Shared {
             match result {
                 Ok(Fetched { set, lifetime }) => {
                     let (usable, skipped) = (set.len(), set.skipped().len());
-                    for jwk in set.skipped() {
-                        debug!(issuer = %self.source.issuer, index = jwk.index, reason = %jwk.reason, "a key is not used");
+                    if state.skipped != set.skipped() {
+                        self.report(set.skipped());
+                        state.skipped = set.skipped().to_vec();
                     }
                     if state.refresh.succeeded(now, sequence, lifetime, fastrand::f64()) {
                         let in_force = InForce {
@@ -391,6 +421,19 @@ impl Shared {
             state.waiters.values().cloned().collect::<Vec<_>>()
         };
         waiters.into_iter().for_each(Waker::wake);
+    }
+
+    /// Keys that are not used are their owner's business, unless they give a secret away.
+    fn report(&self, skipped: &[Skipped]) {
+        for jwk in skipped {
+            let (issuer, index, reason) = (&*self.source.issuer, jwk.index, jwk.reason);
+            match reason {
+                SkipReason::Private | SkipReason::Symmetric => {
+                    warn!(issuer, index, %reason, "the issuer publishes a secret: tell its operator");
+                }
+                _ => debug!(issuer, index, %reason, "a key is not used"),
+            }
+        }
     }
 
     /// One attempt, with one quick retry, within one deadline.
@@ -466,6 +509,10 @@ impl Shared {
         accept: &'static str,
         max_bytes: usize,
     ) -> Result<FetchResponse, FetchError> {
+        let url = url
+            .as_str()
+            .parse()
+            .map_err(|error: InvalidUri| FetchError::new(FetchErrorKind::UnusableUrl, error))?;
         let response = self.source.fetch.fetch(FetchRequest { url, accept, max_bytes }).await?;
         if response.status != StatusCode::OK {
             return Err(FetchErrorKind::Status(response.status).into());

@@ -52,8 +52,11 @@ pub(crate) enum Selection<'k> {
     Ambiguous,
     /// These fit, at most [`MAX_CANDIDATES`].
     Keys([Option<&'k VerificationKey>; MAX_CANDIDATES]),
-    /// None fits.
+    /// None fits; a newer set might hold one.
     Missing,
+    /// The named key is there, and is one for other algorithms (RFC 8725 §3.1). A newer set is not asked for: `alg` is the
+    /// token's word.
+    OtherAlgorithm,
 }
 
 impl KeySet {
@@ -104,7 +107,10 @@ impl KeySet {
     /// The keys for `algorithm` that answer to `kid`. A token without `kid` is taken only if exactly one JWK fits.
     pub(crate) fn select(&self, algorithm: Algorithm, kid: Option<&str>) -> Selection<'_> {
         let mut fitting = self.keys.iter().filter(|key| key.algorithm() == algorithm && key.answers_to(kid));
-        let Some(first) = fitting.next() else { return Selection::Missing };
+        let Some(first) = fitting.next() else {
+            let named = kid.is_some() && self.keys.iter().any(|key| key.answers_to(kid));
+            return if named { Selection::OtherAlgorithm } else { Selection::Missing };
+        };
         if kid.is_none() && fitting.clone().any(|key| key.jwk() != first.jwk()) {
             return Selection::Ambiguous;
         }

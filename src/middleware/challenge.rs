@@ -1,6 +1,6 @@
 //! What does the `WWW-Authenticate` field say?
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::OnceLock};
 
 use http::HeaderValue;
 
@@ -16,7 +16,8 @@ pub(crate) struct Responder {
     pub(crate) realm: String,
     /// What clients should ask for, named in each 401.
     pub(crate) challenge_scopes: Option<Scopes>,
-    pub(crate) resource_metadata: Option<String>,
+    /// Known once the metadata is served.
+    pub(crate) resource_metadata: OnceLock<String>,
     /// The field is removed before the inner service.
     pub(crate) strip_credentials: bool,
     pub(crate) keep_token: bool,
@@ -38,7 +39,7 @@ impl Responder {
         };
         let mut text = String::from("Bearer");
         parameter(&mut text, "realm", &self.realm);
-        if let Some(url) = &self.resource_metadata {
+        if let Some(url) = self.resource_metadata.get() {
             parameter(&mut text, "resource_metadata", url);
         }
         let wanted = requirement.and_then(Requirement::wanted_scopes);
@@ -101,7 +102,9 @@ mod tests {
         let responder = Responder {
             realm: "https://api.example.com".into(),
             challenge_scopes: Some(scopes!["read"]),
-            resource_metadata: Some("https://api.example.com/.well-known/oauth-protected-resource".into()),
+            resource_metadata: OnceLock::from(
+                "https://api.example.com/.well-known/oauth-protected-resource".to_owned(),
+            ),
             ..Responder::default()
         };
         assert_eq!(

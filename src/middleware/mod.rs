@@ -4,6 +4,7 @@ pub(crate) mod bearer;
 pub(crate) mod challenge;
 pub(crate) mod future;
 pub(crate) mod layer;
+pub(crate) mod metadata;
 pub(crate) mod refusal;
 pub(crate) mod rejection;
 pub(crate) mod request_auth;

@@ -80,6 +80,14 @@ mod tests {
     use crate::error::Decision;
 
     #[test]
+    fn kinds_are_sorted_and_labelled_by_their_names() {
+        assert!(AuthErrorKind::ALL.is_sorted_by_key(|kind| kind.label()));
+        for kind in AuthErrorKind::ALL {
+            assert_eq!(kind.label().replace('_', ""), format!("{kind:?}").to_lowercase());
+        }
+    }
+
+    #[test]
     fn the_status_agrees_with_the_decision() {
         for kind in AuthErrorKind::ALL {
             let status = answer(*kind).status;

@@ -84,9 +84,11 @@ where
 impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
     /// Puts the verdict into the request, or says why not.
     pub(crate) fn admit<B>(&self, verdict: Verdict, request: &mut Request<B>) -> Result<(), Refusal> {
-        let raw = if self.server.keep_token { kept_token(request) } else { None };
-        let token =
-            verdict.and_then(|core| AccessToken::<C>::new(core, raw)).map_err(|error| self.refuse(error))?;
+        let typed = verdict.and_then(|core| {
+            let raw = if self.server.keep_token { kept_token(request) } else { None };
+            AccessToken::<C>::new(core, raw)
+        });
+        let token = typed.map_err(|error| self.refuse(error))?;
         trace!(issuer = token.issuer(), "accepted");
         if self.server.strip_credentials {
             request.headers_mut().remove(AUTHORIZATION);

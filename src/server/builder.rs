@@ -1,13 +1,16 @@
 //! A resource server in the making.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use arc_swap::ArcSwap;
 
 use crate::{
     clock::{Clock, SystemClock},
     error::ConfigError,
-    fetch::{Fetch, client::HttpFetch},
+    fetch::Fetch,
     middleware::challenge::{Responder, is_quotable},
     policy::Audience,
     server::{
@@ -85,7 +88,7 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Fetches metadata and keys with this client. **Default:** [`HttpFetch`] with the system's roots.
+    /// Fetches metadata and keys with this client. **Default:** [`HttpFetch`](crate::HttpFetch) with the system's roots.
     pub fn http_client(mut self, client: impl Fetch) -> Self {
         self.fetch = Some(Arc::new(client));
         self
@@ -106,19 +109,14 @@ impl ResourceServerBuilder {
             Some(realm) => realm,
             None => self.resource.chars().filter(|char| is_quotable(*char)).collect(),
         };
-        let (fetch, https) = match self.fetch {
-            Some(fetch) => (fetch, true),
-            None => {
-                let client = HttpFetch::build().map_err(ConfigError::HttpClient)?;
-                (Arc::new(client) as Arc<dyn Fetch>, TLS)
-            }
-        };
+        let https = self.fetch.is_some() || TLS;
+        let fetch = self.fetch.map_or_else(OnceLock::new, OnceLock::from);
         let shared = Shared { audience, fetch, clock: self.clock, https };
         let entries = Entries::build(self.issuers, &Entries::default(), &shared)?;
         let responder = Arc::new(Responder {
             realm,
             challenge_scopes: self.challenge_scopes,
-            resource_metadata: None,
+            resource_metadata: OnceLock::new(),
             strip_credentials: self.strip_credentials,
             keep_token: self.keep_token,
         });

@@ -1,6 +1,10 @@
 //! The list of trusted issuers in force: each one unit of keys and rules, found by its identifier alone.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tracing::warn;
 use url::Url;
@@ -8,7 +12,7 @@ use url::Url;
 use crate::{
     clock::Clock,
     error::{AuthErrorKind, ConfigError, Decision},
-    fetch::Fetch,
+    fetch::{Fetch, client::HttpFetch},
     jwt::{Issuers, JwtRules},
     keys::{
         algorithm::{AlgorithmSet, Family},
@@ -26,10 +30,21 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) audience: Audience,
-    pub(crate) fetch: Arc<dyn Fetch>,
+    /// Made when the first issuer needs it: fixed keys need none.
+    pub(crate) fetch: OnceLock<Arc<dyn Fetch>>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether the HTTP client can speak TLS; an own client is trusted to.
     pub(crate) https: bool,
+}
+
+impl Shared {
+    fn fetch(&self) -> Result<Arc<dyn Fetch>, ConfigError> {
+        if let Some(fetch) = self.fetch.get() {
+            return Ok(Arc::clone(fetch));
+        }
+        let built = Arc::new(HttpFetch::build().map_err(ConfigError::HttpClient)?);
+        Ok(Arc::clone(self.fetch.get_or_init(|| built)))
+    }
 }
 
 /// One issuer, ready to judge tokens.
@@ -100,8 +115,10 @@ impl Keys {
     fn build(issuer: &Issuer, algorithms: &AlgorithmSet, shared: &Shared) -> Result<Self, ConfigError> {
         let urls = UrlPolicy { http_on_loopback: issuer.http_on_loopback };
         let usable = |text: &str| -> Result<Url, ConfigError> {
-            let url = Url::parse(text)
-                .map_err(|source| ConfigError::InvalidUrl { url: without_credentials(text), source })?;
+            let url = Url::parse(text).map_err(|error| ConfigError::InvalidUrl {
+                url: without_credentials(text),
+                source: Box::new(error),
+            })?;
             let unusable = |reason| ConfigError::UnusableUrl { url: without_credentials(text), reason };
             urls.check(&url).map_err(unusable)?;
             if url.scheme() == "https" && !shared.https {
@@ -138,7 +155,7 @@ impl Keys {
             location,
             urls,
             algorithms: algorithms.clone(),
-            fetch: Arc::clone(&shared.fetch),
+            fetch: shared.fetch()?,
             clock: Arc::clone(&shared.clock),
         })))
     }

@@ -1,6 +1,6 @@
 //! One trusted issuer, as the application describes it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use crate::{error::AuthErrorKind, keys::algorithm::Algorithm, policy::Profile};
 
@@ -31,13 +31,26 @@ pub struct Issuer {
 }
 
 /// Where the keys come from.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub(crate) enum KeySource {
     Discover,
     JwksUri(String),
     Jwks(String),
     JwksFile(PathBuf),
     Pem(String),
+}
+
+/// Prints no document and no URL: they may hold what does not belong into a log.
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discover => "Discover",
+            Self::JwksUri(_) => "JwksUri",
+            Self::Jwks(_) => "Jwks",
+            Self::JwksFile(_) => "JwksFile",
+            Self::Pem(_) => "Pem",
+        })
+    }
 }
 
 /// How a token is answered whose key is unknown while the issuer cannot be asked.

@@ -4,6 +4,7 @@ pub(crate) mod builder;
 pub(crate) mod entries;
 pub(crate) mod explain;
 pub(crate) mod issuer;
+mod metadata;
 mod settle;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -147,6 +148,25 @@ impl ResourceServer {
             Keys::Remote(_) | Keys::Fixed(_) => None,
         });
         NotReady::unless_empty(failed.collect())
+    }
+
+    /// Fetches the keys of every issuer now, outside the budget of fetches that tokens may cause: after a key was
+    /// withdrawn in an emergency. A key that is no longer published is refused from then on.
+    ///
+    /// # Errors
+    ///
+    /// The issuers that could not be asked; their old keys stay in force.
+    pub async fn refresh_now(&self) -> Result<(), NotReady> {
+        let entries = self.inner.entries.load_full();
+        let mut failed = Vec::new();
+        for entry in entries.iter() {
+            if let Keys::Remote(remote) = &entry.keys
+                && let Err(error) = remote.refresh_now().await
+            {
+                failed.push(FailedIssuer { issuer: entry.id().to_string(), error: Some(error) });
+            }
+        }
+        NotReady::unless_empty(failed)
     }
 
     /// The state of the issuers' keys.

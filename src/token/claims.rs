@@ -1,6 +1,6 @@
 //! What does a token say about itself?
 
-use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -103,25 +103,20 @@ impl RegisteredClaims {
         numeric_date(value.text(&self.text)).map(Some)
     }
 
-    /// The entries of a claim that is a string or an array of strings; `Err` for everything else.
-    pub(crate) fn strings(&self, claim: Claim) -> Result<Vec<Cow<'_, str>>, NotStrings> {
-        let Some(value) = claim else { return Ok(Vec::new()) };
-        match value.kind() {
-            Kind::String { .. } => Ok(value.raw_str(&self.text).map(RawStr::unescape).into_iter().collect()),
-            Kind::Array => value
-                .elements(&self.text)
-                .map(|element| element.raw_str(&self.text).map(RawStr::unescape).ok_or(NotStrings))
-                .collect(),
-            _ => Err(NotStrings),
-        }
+    /// Whether a claim is absent, a string, or an array of strings.
+    pub(crate) fn is_strings(&self, claim: Claim) -> bool {
+        claim.is_none_or(|value| match value.kind() {
+            Kind::String { .. } => true,
+            Kind::Array => {
+                value.elements(&self.text).all(|element| matches!(element.kind(), Kind::String { .. }))
+            }
+            _ => false,
+        })
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NotADate;
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NotStrings;
 
 /// The claims of a verified token: the registered ones ready to read, the others as verified JSON text.
 ///

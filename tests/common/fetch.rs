@@ -98,7 +98,8 @@ impl Fetch for ScriptedFetch {
             state.requests.push(request.url.to_string());
             state.running += 1;
             state.most_running = state.most_running.max(state.running);
-            let origin = request.url.origin().ascii_serialization();
+            let origin =
+                format!("{}://{}", request.url.scheme_str().unwrap(), request.url.authority().unwrap());
             (state.mode.clone(), state.issuers.get(&origin).cloned())
         };
         let running = Running(Arc::clone(&self.state));

@@ -1,3 +1,10 @@
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
@@ -121,6 +128,9 @@ fn one_odd_key_spoils_nothing() {
         assert_eq!(set.len(), 1);
         set.skipped()[0].reason
     };
+    for harmless in [with(ec(), "x5c", "text"), with(ec(), "x5t", 5), with(ec(), "x5u", Value::Null)] {
+        assert_eq!(import_one(&harmless), Ok(1), "{harmless}");
+    }
     assert_eq!(reasons(json!(null)), SkipReason::Malformed);
     assert_eq!(reasons(json!({})), SkipReason::Unsupported);
     assert_eq!(reasons(json!({"kty": "oct", "k": "c2VjcmV0"})), SkipReason::Symmetric);
@@ -194,6 +204,9 @@ fn key_13_and_14_keys_that_share_a_kid() {
         };
         assert_eq!(key.algorithm(), algorithm);
     }
+    // A key of that name, but not for that algorithm: final.
+    assert!(matches!(set(&[ec()]).select(Algorithm::EdDsa, Some("ec")), Selection::OtherAlgorithm));
+    assert!(matches!(set(&[ec()]).select(Algorithm::EdDsa, None), Selection::Missing));
     let many = set(&vec![ec(); 9]);
     let Selection::Keys(keys) = many.select(Algorithm::Es256, Some("ec")) else { panic!() };
     assert_eq!(keys.iter().flatten().count(), MAX_CANDIDATES);

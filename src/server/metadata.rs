@@ -1,0 +1,68 @@
+//! Which document describes this resource server, and where does it stand? (RFC 9728)
+
+use std::sync::Arc;
+
+use serde_json::json;
+use url::Url;
+
+use crate::{
+    error::ConfigError,
+    keys::discovery::UrlPolicy,
+    middleware::metadata::MetadataService,
+    server::{Inner, ResourceServer},
+};
+
+/// Goes between host and path of the resource identifier (RFC 9728 §3.1).
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+impl ResourceServer {
+    /// The path of the metadata document: `/.well-known/oauth-protected-resource`, then the path of the resource
+    /// identifier (RFC 9728 §3.1). It belongs to the root of the host, outside the layer.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::NoMetadata`] when the resource identifier is not an https URL without fragment (http on loopback
+    /// is taken too).
+    pub fn metadata_path(&self) -> Result<String, ConfigError> {
+        Ok(self.inner.metadata_url()?.path().to_owned())
+    }
+
+    /// Serves the metadata document: `resource`, `authorization_servers`, `scopes_supported` (the
+    /// [`challenge_scopes`](crate::ResourceServerBuilder::challenge_scopes)), `bearer_methods_supported` (RFC 9728 §2).
+    /// From now on every challenge of this server names it in `resource_metadata` (RFC 9728 §5.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`metadata_path`](Self::metadata_path).
+    pub fn metadata_service(&self) -> Result<MetadataService, ConfigError> {
+        let url = self.inner.metadata_url()?;
+        self.inner.responder.resource_metadata.get_or_init(|| url.into());
+        let inner = Arc::clone(&self.inner);
+        Ok(MetadataService::new(move || inner.metadata_document()))
+    }
+}
+
+impl Inner {
+    fn metadata_url(&self) -> Result<Url, ConfigError> {
+        let mut url = Url::parse(self.shared.audience.as_str()).map_err(|_| ConfigError::NoMetadata)?;
+        UrlPolicy { http_on_loopback: true }.check(&url).map_err(|_| ConfigError::NoMetadata)?;
+        let path = if url.path() == "/" { "" } else { url.path() };
+        url.set_path(&format!("{WELL_KNOWN}{path}"));
+        Ok(url)
+    }
+
+    fn metadata_document(&self) -> String {
+        let entries = self.entries.load();
+        let mut servers: Vec<&str> = entries.iter().map(|entry| entry.id().as_str()).collect();
+        servers.sort_unstable();
+        let mut document = json!({
+            "resource": self.shared.audience.as_str(),
+            "authorization_servers": servers,
+            "bearer_methods_supported": ["header"],
+        });
+        if let (Some(scopes), Some(members)) = (&self.responder.challenge_scopes, document.as_object_mut()) {
+            members.insert("scopes_supported".into(), scopes.iter().collect::<Vec<_>>().into());
+        }
+        document.to_string()
+    }
+}

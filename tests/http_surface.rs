@@ -1,0 +1,327 @@
+//! What a request gets over HTTP: statuses, challenges, extensions, and what reaches the service behind the layer.
+#![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bearergate::{
+    AccessToken, BearerAuthLayer, Claims, Issuer, ResourceServer, Scopes, scopes, testing::TestIssuer,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+const RESOURCE: &str = "https://api.example.com";
+
+struct Scene {
+    issuer: TestIssuer,
+    api: ResourceServer,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    fn with(
+        change: impl FnOnce(bearergate::ResourceServerBuilder) -> bearergate::ResourceServerBuilder,
+    ) -> Self {
+        let issuer = TestIssuer::builder().default_audience(RESOURCE).offline("https://as.example");
+        let builder = ResourceServer::builder(RESOURCE).trust(Issuer::jwks(issuer.url(), issuer.jwks()));
+        let api = change(builder).build().unwrap();
+        Self { issuer, api }
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.issuer.token().mint())
+    }
+}
+
+/// What the service behind the layer saw.
+#[derive(Debug, Default)]
+struct Seen {
+    calls: AtomicUsize,
+}
+
+/// Sends a request with these `Authorization` fields; the service says whether it saw a token.
+async fn send(layer: BearerAuthLayer, fields: &[&str]) -> (StatusCode, HeaderMap, String) {
+    let mut request = Request::new(());
+    for field in fields {
+        request.headers_mut().append(AUTHORIZATION, HeaderValue::from_bytes(field.as_bytes()).unwrap());
+    }
+    send_request(layer, request).await
+}
+
+async fn send_request(layer: BearerAuthLayer, request: Request<()>) -> (StatusCode, HeaderMap, String) {
+    let seen = Arc::new(Seen::default());
+    let inner = service_fn({
+        let seen = Arc::clone(&seen);
+        move |request: Request<()>| {
+            seen.calls.fetch_add(1, Ordering::Relaxed);
+            let token = request.extensions().get::<AccessToken<Claims>>();
+            let body = token.map_or("anonymous", |token| token.subject().unwrap_or_default()).to_owned();
+            async { Ok::<_, Infallible>(Response::new(body)) }
+        }
+    });
+    let response = layer.layer(inner).oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    // Every refusal: the inner service is not called.
+    assert_eq!(seen.calls.load(Ordering::Relaxed) == 1, parts.status.is_success());
+    (parts.status, parts.headers, body)
+}
+
+fn challenge(headers: &HeaderMap) -> &str {
+    assert!(headers.get_all("www-authenticate").iter().count() <= 1);
+    headers.get("www-authenticate").map_or("", |value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn htp_01_no_credentials() {
+    let scene = Scene::new();
+    for fields in [&[][..], &["Basic eDp5"], &["DPoP abc"], &["Negotiate"]] {
+        let (status, headers, body) = send(scene.api.layer(), fields).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert_eq!(challenge(&headers), format!("Bearer realm=\"{RESOURCE}\""));
+        assert_eq!(headers["cache-control"], "no-store");
+        assert_eq!(body, "");
+    }
+    let (status, headers, body) = send(scene.api.layer(), &[&scene.bearer()]).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "test-user"));
+    // htp_11: successes are untouched.
+    assert!(headers.is_empty());
+}
+
+#[tokio::test]
+async fn htp_02_an_odd_token_is_a_bad_token() {
+    let scene = Scene::new();
+    let token = scene.issuer.token().mint();
+    for field in [
+        format!("Bearer {token} {token}"),
+        format!("Bearer {token},"),
+        format!("Bearer \"{token}\""),
+        format!("Bearer {token}\u{e9}"),
+        format!("Bearer {token}="),
+        "Bearer x".into(),
+    ] {
+        let (status, headers, _) = send(scene.api.layer(), &[&field]).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{field}");
+        assert!(challenge(&headers).contains("error=\"invalid_token\""), "{field}");
+    }
+    let (status, ..) = send(scene.api.layer(), &[&format!("Bearer  {token}")]).await;
+    assert_eq!(status, StatusCode::OK);
+    for field in ["Bearer", "Bearer ", "bearer   "] {
+        let (status, headers, _) = send(scene.api.layer(), &[field]).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{field:?}");
+        assert_eq!(
+            challenge(&headers),
+            format!(
+                "Bearer realm=\"{RESOURCE}\", error=\"invalid_request\", error_description=\"the bearer token is empty\""
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn htp_03_the_scheme_has_any_letter_case() {
+    let scene = Scene::new();
+    let token = scene.issuer.token().mint();
+    for scheme in ["bearer", "BEARER", "bEARER"] {
+        assert_eq!(send(scene.api.layer(), &[&format!("{scheme} {token}")]).await.0, StatusCode::OK);
+    }
+    assert_eq!(send(scene.api.layer(), &[&format!("Bearer:{token}")]).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn htp_04_two_fields_are_400() {
+    let scene = Scene::new();
+    let good = scene.bearer();
+    for fields in [[good.as_str(), &good], [&good, "Bearer x"], ["Bearer x", &good], [&good, "Basic eDp5"]] {
+        let (status, headers, _) = send(scene.api.layer(), &fields).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(challenge(&headers).contains("error=\"invalid_request\""));
+        // Also behind an optional layer: credentials were sent.
+        assert_eq!(send(scene.api.layer().optional(), &fields).await.0, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn htp_05_tokens_elsewhere_are_ignored() {
+    let scene = Scene::new();
+    let token = scene.issuer.token().mint();
+    let mut request = Request::builder().uri(format!("/?access_token={token}")).body(()).unwrap();
+    for name in ["x-access-token", "proxy-authorization", "cookie"] {
+        request.headers_mut().insert(name, HeaderValue::try_from(format!("Bearer {token}")).unwrap());
+    }
+    let (status, headers, _) = send_request(scene.api.layer(), request).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(!challenge(&headers).contains("error"));
+}
+
+#[tokio::test]
+async fn htp_06_nothing_of_the_token_reaches_the_challenge() {
+    let scene = Scene::new();
+    let token = scene.issuer.token();
+    for token in [
+        token.clone().header("kid", "marker\r\nX-Evil: 1"),
+        token.clone().scope("marker"),
+        token.clone().audience("marker"),
+        token.clone().issuer("marker"),
+        token.header("alg", "marker"),
+    ] {
+        let (_, headers, body) = send(scene.api.layer(), &[&format!("Bearer {}", token.mint())]).await;
+        assert!(!format!("{headers:?}{body}").contains("marker"));
+    }
+}
+
+#[tokio::test]
+async fn htp_09_extensions_are_only_ours() {
+    let (scene, other) = (Scene::new(), Scene::new());
+    // An outer layer of another server accepts the token; ours does not.
+    let inner =
+        service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new("reached".to_owned())) });
+    let service = other.api.layer().layer(scene.api.layer().layer(inner));
+    let request = |bearer: String| Request::builder().header(AUTHORIZATION, bearer).body(()).unwrap();
+    let response = service.clone().oneshot(request(other.bearer())).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+
+    // Behind an optional layer, what was there before is gone too.
+    let inner = service_fn(|request: Request<()>| async move {
+        let there = request.extensions().get::<AccessToken<Claims>>().is_some();
+        Ok::<_, Infallible>(Response::new(there.to_string()))
+    });
+    let strip = tower::util::MapRequestLayer::new(|mut request: Request<()>| {
+        request.headers_mut().remove(AUTHORIZATION);
+        request
+    });
+    let service = scene.api.layer().layer(strip.layer(scene.api.layer().optional().layer(inner)));
+    let response = service.oneshot(request(scene.bearer())).await.unwrap();
+    assert_eq!(response.into_body(), "false");
+}
+
+#[tokio::test]
+async fn htp_10_optional_lets_only_the_anonymous_pass() {
+    let scene = Scene::new();
+    let layer = || scene.api.layer().optional();
+    for fields in [&[][..], &["Basic eDp5"]] {
+        let (status, _, body) = send(layer(), fields).await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, "anonymous"));
+    }
+    let (_, _, body) = send(layer(), &[&scene.bearer()]).await;
+    assert_eq!(body, "test-user");
+    for (token, status) in [
+        (scene.issuer.token().expired(), StatusCode::UNAUTHORIZED),
+        (scene.issuer.token().forged(), StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(send(layer(), &[&format!("Bearer {}", token.mint())]).await.0, status);
+    }
+    assert_eq!(send(layer(), &["Bearer "]).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn the_field_is_sensitive_or_gone() {
+    let inspect = service_fn(|request: Request<()>| async move {
+        let field = request.headers().get(AUTHORIZATION);
+        Ok::<_, Infallible>(Response::new(
+            field.map_or("gone".into(), |field| format!("{}", field.is_sensitive())),
+        ))
+    });
+    for (strip, expected) in [(false, "true"), (true, "gone")] {
+        let scene = Scene::with(|builder| if strip { builder.strip_credentials() } else { builder });
+        let request = Request::builder().header(AUTHORIZATION, scene.bearer()).body(()).unwrap();
+        let response = scene.api.layer().layer(inspect).oneshot(request).await.unwrap();
+        assert_eq!(response.into_body(), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_kept_only_on_demand() {
+    use secrecy::ExposeSecret as _;
+    for keep in [false, true] {
+        let scene =
+            Scene::with(|builder| if keep { builder.keep_token().strip_credentials() } else { builder });
+        let token = scene.issuer.token().mint();
+        let inner = service_fn(|request: Request<()>| async move {
+            let token = request.extensions().get::<AccessToken>().unwrap();
+            Ok::<_, Infallible>(Response::new(
+                token.raw().map(|raw| raw.expose_secret().to_owned()).unwrap_or_default(),
+            ))
+        });
+        let request = Request::builder().header(AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap();
+        let response = scene.api.layer().layer(inner).oneshot(request).await.unwrap();
+        assert_eq!(*response.body() == token, keep);
+    }
+}
+
+#[tokio::test]
+async fn scp_01_and_04_a_missing_scope_is_403_and_names_all_of_them() {
+    let scene = Scene::with(|builder| builder.challenge_scopes(scopes!["hint"]));
+    let require = |wanted: &str| scene.api.require(Scopes::parse(wanted).unwrap());
+    let send = async |token: String, wanted: &str| {
+        let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+        let service = scene.api.layer().layer(require(wanted).layer(inner));
+        let request = Request::builder().header(AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        (response.status(), challenge(response.headers()).to_owned())
+    };
+    let token = |scope: &str| scene.issuer.token().scope(scope);
+    assert_eq!(send(token("read write").mint(), "write read").await.0, StatusCode::OK);
+    for scope in ["", "rea", "read:x", "Read", "read,write", "read\twrite", "read\u{a0}write", "write"] {
+        let (status, challenge) = send(token(scope).mint(), "read write").await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{scope:?}");
+        assert_eq!(
+            challenge,
+            format!(
+                "Bearer realm=\"{RESOURCE}\", scope=\"read write\", error=\"insufficient_scope\", \
+                 error_description=\"a required scope is missing\""
+            )
+        );
+    }
+    // A token that is bad is bad first, whatever it lacks.
+    for bad in [token("").expired(), token("").forged()] {
+        let (status, challenge) = send(bad.mint(), "read").await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert!(challenge.contains("scope=\"hint\", error=\"invalid_token\""), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn step_up_asks_for_a_stronger_or_fresher_login() {
+    use bearergate::{Requirement, UnixTime, testing::TestClock};
+    let now = UnixTime::from_secs(1_800_000_000);
+    let clock = TestClock::at(now);
+    let issuer =
+        TestIssuer::builder().clock(clock.clone()).default_audience(RESOURCE).offline("https://as.example");
+    let api = ResourceServer::builder(RESOURCE)
+        .trust(Issuer::jwks(issuer.url(), issuer.jwks()))
+        .clock(clock)
+        .build()
+        .unwrap();
+    let requirement =
+        Requirement::default().acr(["gold", "silver"]).max_age(std::time::Duration::from_secs(300));
+    let send = async |token: bearergate::testing::TokenBuilder| {
+        let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+        let service = api.layer().layer(api.require(requirement.clone()).layer(inner));
+        let request =
+            Request::builder().header(AUTHORIZATION, format!("Bearer {}", token.mint())).body(()).unwrap();
+        service.oneshot(request).await.unwrap()
+    };
+    let token =
+        |acr: &str, age: i64| issuer.token().claim("acr", acr).claim("auth_time", now.as_secs() - age);
+    assert_eq!(send(token("silver", 298)).await.status(), StatusCode::OK);
+    for weak in [
+        token("bronze", 10),
+        token("gold", 302),
+        token("gold", 0).without("acr"),
+        token("gold", 0).without("auth_time"),
+    ] {
+        let response = send(weak).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        let challenge = challenge(response.headers());
+        assert!(challenge.contains("error=\"insufficient_user_authentication\""), "{challenge}");
+        assert!(challenge.ends_with("acr_values=\"gold silver\", max_age=\"300\""), "{challenge}");
+    }
+}

@@ -1,0 +1,173 @@
+// A certified authorization server (npm oidc-provider) on 127.0.0.1, any free port, for the interop tests.
+//
+// When it accepts connections it prints one line, {"ready":true,"issuer":"http://127.0.0.1:PORT"}, and it ends when
+// its stdin closes, so that a test that dies takes it along.
+//
+// Tokens: POST /token as `svc`/`svc-secret`, grant_type=client_credentials, scope of `read write admin`. The resource
+// indicator (RFC 8707) says which token:
+//   urn:rs:ES256                                  signed by ES256, `aud` is urn:rs:ES256, valid for 300 s
+//   urn:rs:ES256?aud=https%3A%2F%2Fapi&ttl=2      `aud` and lifetime as given
+//
+// Control:
+//   GET  /control/counters                        {"jwks":n,"discovery":n,"token":n}, the requests so far
+//   POST /control/rotate [{"keep_old":true}]      signs by new keys from now on; the last ones are dropped, or kept published
+import { createServer } from 'node:http';
+import { generateKeyPairSync } from 'node:crypto';
+import { Provider, errors } from 'oidc-provider';
+
+const SCOPES = 'read write admin';
+const DEFAULT_TTL = 300;
+
+const KEY_TYPES = {
+  RS256: ['rsa', { modulusLength: 2048 }],
+  PS256: ['rsa', { modulusLength: 2048 }],
+  ES256: ['ec', { namedCurve: 'P-256' }],
+  ES384: ['ec', { namedCurve: 'P-384' }],
+  ES512: ['ec', { namedCurve: 'P-521' }],
+  Ed25519: ['ed25519', {}],
+};
+// RFC 9864 gave Ed25519 its own name beside the older `EdDSA`: one key, two algorithms.
+const ALGORITHMS = [...Object.keys(KEY_TYPES), 'EdDSA'];
+
+function generateKeys(generation) {
+  return Object.entries(KEY_TYPES).map(([alg, [type, options]]) => ({
+    ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }),
+    kid: `${alg.toLowerCase()}-${generation}`,
+    use: 'sig',
+    // A key that names one of the two algorithms would not sign by the other.
+    ...(alg !== 'Ed25519' && { alg }),
+  }));
+}
+
+/** The resource server that an indicator stands for: which algorithm signs, for whom, for how long. */
+function resourceServer(indicator) {
+  const [, resource, alg, query] = /^(urn:rs:(\w+))(?:\?(.*))?$/.exec(indicator) ?? [];
+  const options = new URLSearchParams(query);
+  const ttl = Number(options.get('ttl') ?? DEFAULT_TTL);
+  if (!ALGORITHMS.includes(alg) || !(Number.isInteger(ttl) && ttl > 0)) throw new errors.InvalidTarget();
+  return {
+    audience: options.get('aud') ?? resource,
+    scope: SCOPES,
+    accessTokenTTL: ttl,
+    accessTokenFormat: 'jwt',
+    jwt: { sign: { alg } },
+  };
+}
+
+/** Storage that a rotation outlives. The library's own keeps no more than 1000 entries. */
+const entries = new Map();
+class Storage {
+  constructor(model) {
+    this.prefix = `${model} `;
+  }
+
+  async upsert(id, payload, ttl) {
+    entries.set(this.prefix + id, { payload, until: ttl ? Date.now() + ttl * 1000 : Infinity });
+  }
+
+  async find(id) {
+    const entry = entries.get(this.prefix + id);
+    return entry && Date.now() < entry.until ? entry.payload : undefined;
+  }
+
+  async destroy(id) {
+    entries.delete(this.prefix + id);
+  }
+
+  // Codes, sessions and grants are what these are for, and no client here gets any.
+  async consume() {}
+  async findByUid() {}
+  async findByUserCode() {}
+  async revokeByGrantId() {}
+}
+
+const settings = {
+  adapter: Storage,
+  clients: [{
+    client_id: 'svc',
+    client_secret: 'svc-secret',
+    grant_types: ['client_credentials'],
+    redirect_uris: [],
+    response_types: [],
+    scope: SCOPES,
+  }],
+  scopes: SCOPES.split(' '),
+  cookies: { keys: ['signs nothing that matters'] },
+  clientDefaults: { id_token_signed_response_alg: 'ES256' },
+  enabledJWA: { idTokenSigningAlgValues: ALGORITHMS },
+  ttl: { ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? DEFAULT_TTL },
+  features: {
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: false },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (_ctx, indicator) => resourceServer(indicator),
+    },
+  },
+};
+
+const COUNTED = {
+  '/jwks': 'jwks',
+  '/token': 'token',
+  '/.well-known/openid-configuration': 'discovery',
+  '/.well-known/oauth-authorization-server': 'discovery',
+};
+const counters = { jwks: 0, discovery: 0, token: 0 };
+
+let issuer;
+let answer;
+let generation = 0;
+let signing = [];
+
+function rotate({ keepOld }) {
+  const last = keepOld ? signing : [];
+  generation += 1;
+  signing = generateKeys(generation);
+  // Of several keys that fit, the library signs by the first.
+  const provider = new Provider(issuer, { ...settings, jwks: { keys: [...signing, ...last] } });
+  provider.on('server_error', (_ctx, error) => console.error(error));
+  answer = provider.callback();
+}
+
+async function control(request, response) {
+  const send = (status, body) => {
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(body));
+  };
+  switch (`${request.method} ${request.url}`) {
+    case 'GET /control/counters':
+      return send(200, counters);
+    case 'POST /control/rotate': {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      let options;
+      try {
+        options = JSON.parse(body || '{}');
+      } catch {
+        return send(400, { error: 'the body is not JSON' });
+      }
+      rotate({ keepOld: options?.keep_old === true });
+      return send(200, { generation });
+    }
+    default:
+      return send(404, { error: 'no such control' });
+  }
+}
+
+const server = createServer((request, response) => {
+  const [path] = request.url.split('?');
+  if (path.startsWith('/control/')) return control(request, response);
+  if (Object.hasOwn(COUNTED, path)) counters[COUNTED[path]] += 1;
+  return answer(request, response);
+});
+// Node closes idle connections after 5 s, often just as a client takes one from its pool.
+server.keepAliveTimeout = 65_000;
+
+server.listen(0, '127.0.0.1', () => {
+  issuer = `http://127.0.0.1:${server.address().port}`;
+  rotate({ keepOld: false });
+  process.stdout.write(`${JSON.stringify({ ready: true, issuer })}\n`);
+});
+
+process.stdin.on('close', () => process.exit());
+process.stdin.resume();

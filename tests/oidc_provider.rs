@@ -1,0 +1,258 @@
+//! Tokens of a real, certified authorization server (npm `oidc-provider`), through an axum server and a real socket.
+//!
+//! `scripts/test` installs the server and says where it is. Without it these tests print one line each and are left out.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+#![expect(clippy::disallowed_types, reason = "this client plays the caller of the API")]
+
+use std::{
+    io::Write as _,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, routing::get};
+use bearergate::{AccessToken, Algorithm, Issuer, ResourceServer, testing::TestClock};
+use http::{StatusCode, header::WWW_AUTHENTICATE};
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+};
+
+const RESOURCE: &str = "https://api.example.com";
+
+const ALGORITHMS: [Algorithm; 7] = [
+    Algorithm::Rs256,
+    Algorithm::Ps256,
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Es512,
+    Algorithm::EdDsa,
+    Algorithm::Ed25519,
+];
+
+/// A running oidc-provider. It ends with the test, because its stdin closes.
+struct Provider {
+    issuer: String,
+    client: reqwest::Client,
+    _process: Child,
+}
+
+impl Provider {
+    async fn start(test: &str) -> Option<Self> {
+        let Ok(script) = std::env::var("BEARERGATE_OIDC_PROVIDER") else {
+            let line =
+                format!("{test}: left out, BEARERGATE_OIDC_PROVIDER is not set; scripts/test sets it\n");
+            let _shown = std::io::stderr().write_all(line.as_bytes());
+            return None;
+        };
+        let mut process = Command::new("node")
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("node starts");
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        #[derive(Deserialize)]
+        struct Ready {
+            issuer: String,
+        }
+        let line = lines.next_line().await.unwrap().expect("oidc-provider says that it is ready");
+        let ready: Ready = serde_json::from_str(&line).unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Some(Self { issuer: ready.issuer, client, _process: process })
+    }
+
+    /// Client credentials; the resource indicator chooses algorithm and audience.
+    async fn token(&self, resource: &str) -> String {
+        #[derive(Deserialize)]
+        struct TokenResponse {
+            access_token: String,
+        }
+        let form: String = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("grant_type", "client_credentials"), ("scope", "read"), ("resource", resource)])
+            .finish();
+        let response = self
+            .client
+            .post(format!("{}/token", self.issuer))
+            .basic_auth("svc", Some("svc-secret"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{resource}");
+        let response: TokenResponse = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+        response.access_token
+    }
+
+    async fn good_token(&self, algorithm: Algorithm) -> String {
+        self.token(&format!("urn:rs:{algorithm}?aud=https%3A%2F%2Fapi.example.com")).await
+    }
+
+    async fn rotate(&self, keep_old: bool) {
+        let response = self
+            .client
+            .post(format!("{}/control/rotate", self.issuer))
+            .header("content-type", "application/json")
+            .body(format!("{{\"keep_old\":{keep_old}}}"))
+            .send()
+            .await
+            .unwrap();
+        assert!(response.status().is_success());
+    }
+
+    async fn jwks_requests(&self) -> u64 {
+        let response = self.client.get(format!("{}/control/counters", self.issuer)).send().await.unwrap();
+        let counters: serde_json::Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+        counters["jwks"].as_u64().unwrap()
+    }
+}
+
+/// An axum API on a real socket.
+struct Api {
+    url: String,
+    client: reqwest::Client,
+}
+
+impl Api {
+    async fn start(provider: &Provider, clock: &TestClock) -> Self {
+        let server = ResourceServer::builder(RESOURCE)
+            .trust(Issuer::discover(&provider.issuer).allow_http_on_loopback().algorithms(ALGORITHMS))
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        let app = Router::new()
+            .route("/", get(async |token: AccessToken| token.client_id().unwrap_or_default().to_owned()))
+            .layer(server.layer());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { url, client: provider.client.clone() }
+    }
+
+    /// Status, challenge and body.
+    async fn call(&self, token: &str) -> (StatusCode, String, String) {
+        let response = self.client.get(&self.url).bearer_auth(token).send().await.unwrap();
+        let challenge =
+            response.headers().get(WWW_AUTHENTICATE).map(|value| value.to_str().unwrap().to_owned());
+        (response.status(), challenge.unwrap_or_default(), response.text().await.unwrap())
+    }
+
+    async fn accepts(&self, token: &str) {
+        assert_eq!(self.call(token).await, (StatusCode::OK, String::new(), "svc".into()));
+    }
+
+    async fn refuses(&self, token: &str, description: &str) {
+        let challenge = format!(
+            "Bearer realm=\"{RESOURCE}\", error=\"invalid_token\", error_description=\"{description}\""
+        );
+        assert_eq!(self.call(token).await, (StatusCode::UNAUTHORIZED, challenge, String::new()));
+    }
+}
+
+/// The token with one character of its signature changed, near its middle.
+fn tampered(token: &str) -> String {
+    let (signing_input, signature) = token.rsplit_once('.').unwrap();
+    let middle = signature.len() / 2;
+    let other = if signature.as_bytes()[middle] == b'A' { "B" } else { "A" };
+    format!("{signing_input}.{}{other}{}", &signature[..middle], &signature[middle + 1..])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidc_provider_tokens_of_seven_algorithms() {
+    let Some(provider) = Provider::start("oidc_provider_tokens_of_seven_algorithms").await else { return };
+    let clock = TestClock::new();
+    let api = Api::start(&provider, &clock).await;
+    let mut good = Vec::new();
+    for algorithm in ALGORITHMS {
+        let token = provider.good_token(algorithm).await;
+        api.accepts(&token).await;
+        api.refuses(&tampered(&token), "the signature does not hold").await;
+        let other = provider.token(&format!("urn:rs:{algorithm}")).await;
+        api.refuses(&other, "the token is meant for another audience").await;
+        good.push(token);
+    }
+    // The tokens live for 300 s; 60 s of leeway come on top.
+    clock.advance(Duration::from_secs(359));
+    for token in &good {
+        api.accepts(token).await;
+    }
+    clock.advance(Duration::from_secs(41));
+    for token in &good {
+        api.refuses(token, "the token is expired").await;
+    }
+    assert_eq!(provider.jwks_requests().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidc_provider_rotates_while_requests_run() {
+    let Some(provider) = Provider::start("oidc_provider_rotates_while_requests_run").await else { return };
+    let api = Arc::new(Api::start(&provider, &TestClock::new()).await);
+    let mut old = Vec::new();
+    for algorithm in ALGORITHMS {
+        old.push(provider.good_token(algorithm).await);
+    }
+    let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut callers = tokio::task::JoinSet::new();
+    for token in old.clone() {
+        let (api, stop, sent) = (Arc::clone(&api), Arc::clone(&stop), Arc::clone(&sent));
+        callers.spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                api.accepts(&token).await;
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let running = async |beyond: usize| {
+        while sent.load(Ordering::Relaxed) < beyond {
+            tokio::task::yield_now().await;
+        }
+    };
+    running(200).await;
+    provider.rotate(true).await;
+    // New tokens of every algorithm, all at once, while the old ones go on.
+    let mut fresh = Vec::new();
+    for algorithm in ALGORITHMS {
+        fresh.push(provider.good_token(algorithm).await);
+    }
+    let mut first_calls = tokio::task::JoinSet::new();
+    for token in fresh {
+        let api = Arc::clone(&api);
+        first_calls.spawn(async move { api.accepts(&token).await });
+    }
+    first_calls.join_all().await;
+    running(sent.load(Ordering::Relaxed) + 200).await;
+    stop.store(true, Ordering::Relaxed);
+    callers.join_all().await;
+    assert_eq!(provider.jwks_requests().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidc_provider_replaces_its_keys_at_one_stroke() {
+    let Some(provider) = Provider::start("oidc_provider_replaces_its_keys_at_one_stroke").await else {
+        return;
+    };
+    let api = Api::start(&provider, &TestClock::new()).await;
+    let old = provider.good_token(Algorithm::Es256).await;
+    api.accepts(&old).await;
+    provider.rotate(false).await;
+    // Held keys serve until somebody shows a new one.
+    api.accepts(&old).await;
+    for algorithm in ALGORITHMS {
+        api.accepts(&provider.good_token(algorithm).await).await;
+    }
+    api.refuses(&old, "no key of the issuer fits the token").await;
+    assert_eq!(provider.jwks_requests().await, 2);
+}

@@ -1,0 +1,264 @@
+//! Layer, extractors and requirements together: right and wrong wiring, and back-pressure.
+#![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "common/fetch.rs"]
+mod fetch;
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use axum::{Router, body::Body, routing::get};
+use bearergate::{
+    AccessToken, Claims, Issuer, ResourceServer, Scoped, Validated, scopes,
+    testing::{TestClock, TestIssuer},
+};
+use fetch::{Mode, ScriptedFetch};
+use http::{Request, Response, StatusCode, header::AUTHORIZATION};
+use http_body_util::BodyExt as _;
+use serde::Deserialize;
+use tower::{Layer as _, Service as _, ServiceExt as _, limit::ConcurrencyLimitLayer, service_fn};
+
+const RESOURCE: &str = "https://api.example.com";
+
+#[derive(Deserialize)]
+struct MyClaims {
+    sub: String,
+}
+
+#[derive(Deserialize)]
+struct OtherClaims {}
+
+scopes!(Read = "read");
+scopes!(Admin = "admin", "read");
+
+fn scene() -> (TestIssuer, ResourceServer) {
+    let issuer = TestIssuer::builder().default_audience(RESOURCE).offline("https://as.example");
+    let api =
+        ResourceServer::builder(RESOURCE).trust(Issuer::jwks(issuer.url(), issuer.jwks())).build().unwrap();
+    (issuer, api)
+}
+
+async fn call(app: &Router, path: &str, token: Option<String>) -> (StatusCode, String, String) {
+    let mut request = Request::builder().uri(path);
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let challenge = parts.headers.get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+    let body = body.collect().await.unwrap().to_bytes();
+    (parts.status, challenge.unwrap_or_default(), String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn handlers() -> Router {
+    Router::new()
+        .route("/plain", get(async |token: AccessToken<MyClaims>| token.claims().sub.clone()))
+        .route(
+            "/option",
+            get(async |token: Option<AccessToken<MyClaims>>| {
+                token.map_or("nobody".to_owned(), |token| token.claims().sub.clone())
+            }),
+        )
+        .route("/scoped", get(async |token: Scoped<Read, MyClaims>| token.claims().sub.clone()))
+}
+
+#[tokio::test]
+async fn a_good_token_reaches_every_extractor() {
+    let (issuer, api) = scene();
+    let app = handlers().layer(api.layer_for::<MyClaims>());
+    for path in ["/plain", "/option", "/scoped"] {
+        let (status, _, body) = call(&app, path, Some(issuer.token().scope("read").mint())).await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, "test-user"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_layer_is_500_and_never_anonymous() {
+    let (issuer, _) = scene();
+    for path in ["/plain", "/option", "/scoped"] {
+        for token in [None, Some(issuer.token().mint())] {
+            let (status, challenge, _) = call(&handlers(), path, token).await;
+            assert_eq!((status, challenge.as_str()), (StatusCode::INTERNAL_SERVER_ERROR, ""), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_claims_type_is_500() {
+    let (issuer, api) = scene();
+    for app in [handlers().layer(api.layer()), handlers().layer(api.layer_for::<OtherClaims>())] {
+        for path in ["/plain", "/option", "/scoped"] {
+            let (status, challenge, _) = call(&app, path, Some(issuer.token().scope("read").mint())).await;
+            assert_eq!((status, challenge.as_str()), (StatusCode::INTERNAL_SERVER_ERROR, ""), "{path}");
+        }
+    }
+    // Also where an outer layer had left the type that is asked for.
+    let app = handlers().layer(api.layer_for::<OtherClaims>()).layer(api.layer_for::<MyClaims>());
+    let (status, ..) = call(&app, "/plain", Some(issuer.token().mint())).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn an_anonymous_request_is_none_for_option_and_401_for_the_others() {
+    let (_, api) = scene();
+    let app = handlers().layer(api.layer_for::<MyClaims>().optional());
+    let (status, _, body) = call(&app, "/option", None).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "nobody"));
+    let (status, challenge, _) = call(&app, "/plain", None).await;
+    assert_eq!((status, challenge), (StatusCode::UNAUTHORIZED, format!("Bearer realm=\"{RESOURCE}\"")));
+    let (status, challenge, _) = call(&app, "/scoped", None).await;
+    assert_eq!(
+        (status, challenge),
+        (StatusCode::UNAUTHORIZED, format!("Bearer realm=\"{RESOURCE}\", scope=\"read\""))
+    );
+    // And for a route that requires something.
+    let app = Router::new()
+        .route("/required", get(async || "reached").layer(api.require(scopes!["admin"])))
+        .layer(api.layer().optional());
+    let (status, challenge, _) = call(&app, "/required", None).await;
+    assert_eq!(
+        (status, challenge),
+        (StatusCode::UNAUTHORIZED, format!("Bearer realm=\"{RESOURCE}\", scope=\"admin\""))
+    );
+}
+
+#[tokio::test]
+async fn scopes_in_a_signature_are_checked() {
+    let (issuer, api) = scene();
+    let app = Router::new()
+        .route("/read", get(async |_: Scoped<Read>| "read"))
+        .route("/admin", get(async |token: Scoped<Admin>| token.into_token().subject().unwrap().to_owned()))
+        .layer(api.layer());
+    let token = |scope: &str| Some(issuer.token().scope(scope).mint());
+    assert_eq!(call(&app, "/read", token("read")).await.0, StatusCode::OK);
+    assert_eq!(call(&app, "/admin", token("read admin")).await.0, StatusCode::OK);
+    let (status, challenge, _) = call(&app, "/admin", token("admin")).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(challenge.contains("scope=\"admin read\", error=\"insufficient_scope\""), "{challenge}");
+}
+
+#[tokio::test]
+async fn require_without_the_layer_or_behind_that_of_another_server_is_500() {
+    let (issuer, api) = scene();
+    let (_, other) = scene();
+    let route = || Router::new().route("/", get(async || "reached").layer(api.require(scopes!["read"])));
+    let token = || Some(issuer.token().scope("read").mint());
+    assert_eq!(call(&route().layer(api.layer()), "/", token()).await.0, StatusCode::OK);
+    assert_eq!(call(&route(), "/", token()).await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    let twin =
+        ResourceServer::builder(RESOURCE).trust(Issuer::jwks(issuer.url(), issuer.jwks())).build().unwrap();
+    assert_eq!(call(&route().layer(twin.layer()), "/", token()).await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    drop(other);
+}
+
+#[tokio::test]
+async fn validated_needs_no_layer() {
+    let (issuer, api) = scene();
+    let app: Router = Router::new()
+        .route("/plain", get(async |Validated(token): Validated<MyClaims>| token.claims().sub.clone()))
+        .route("/option", get(async |token: Option<Validated>| token.is_some().to_string()))
+        .with_state(api);
+    let good = issuer.token().mint();
+    assert_eq!(call(&app, "/plain", Some(good.clone())).await.2, "test-user");
+    assert_eq!(call(&app, "/option", Some(good)).await.2, "true");
+    assert_eq!(call(&app, "/option", None).await.2, "false");
+    let (status, challenge, _) = call(&app, "/plain", None).await;
+    assert_eq!((status, challenge), (StatusCode::UNAUTHORIZED, format!("Bearer realm=\"{RESOURCE}\"")));
+    for path in ["/plain", "/option"] {
+        let (status, challenge, _) = call(&app, path, Some(issuer.token().forged().mint())).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert!(challenge.contains("invalid_token"));
+    }
+}
+
+#[tokio::test]
+async fn claims_are_typed_once_more_for_one_route() {
+    #[derive(Deserialize)]
+    struct Tenant {
+        tenant: String,
+    }
+    let (issuer, api) = scene();
+    let handler = async |token: AccessToken| -> Result<String, bearergate::Refusal> {
+        let refuse = |error| {
+            ResourceServer::builder("x")
+                .trust(Issuer::jwks("i", "{\"keys\":[]}"))
+                .build()
+                .unwrap()
+                .refuse(error)
+        };
+        Ok(token.claims_as::<Tenant>().map_err(refuse)?.tenant)
+    };
+    let app = Router::new().route("/", get(handler)).layer(api.layer());
+    assert_eq!(call(&app, "/", Some(issuer.token().claim("tenant", "acme").mint())).await.2, "acme");
+    assert_eq!(call(&app, "/", Some(issuer.token().mint())).await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn htp_08_back_pressure_below_the_layer_is_kept() {
+    let clock = TestClock::new();
+    let issuer =
+        TestIssuer::builder().clock(clock.clone()).default_audience(RESOURCE).offline("https://as.example");
+    let fetch = ScriptedFetch::new(&issuer);
+    fetch.set(Mode::Slow(Duration::from_secs(1)));
+    let api = ResourceServer::builder(RESOURCE)
+        .trust(Issuer::discover(issuer.url()))
+        .clock(clock)
+        .http_client(fetch)
+        .build()
+        .unwrap();
+    // Two permits below the layer. A service that is called without being ready panics.
+    let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    let mut service = api.layer().layer(ConcurrencyLimitLayer::new(2).layer(inner));
+    let request = || {
+        let bearer = format!("Bearer {}", issuer.token().mint());
+        Request::builder().header(AUTHORIZATION, bearer).body(()).unwrap()
+    };
+    // Cold: both requests wait for keys, and hold the permit that they were given.
+    poll_fn(|context| service.poll_ready(context)).await.unwrap();
+    let first = service.call(request());
+    poll_fn(|context| service.poll_ready(context)).await.unwrap();
+    let second = service.call(request());
+    assert!(service.poll_ready(&mut Context::from_waker(Waker::noop())).is_pending());
+    // One is cancelled: its permit comes back. The other goes through.
+    drop(second);
+    let Poll::Ready(Ok(())) = service.poll_ready(&mut Context::from_waker(Waker::noop())) else {
+        panic!("the permit of a cancelled request is lost");
+    };
+    assert_eq!(first.await.unwrap().status(), StatusCode::OK);
+    // Warm: the same, without a wait.
+    assert_eq!(service.call(request()).await.unwrap().status(), StatusCode::OK);
+    // A refused request gives its permit back as well.
+    for _ in 0..5 {
+        poll_fn(|context| service.poll_ready(context)).await.unwrap();
+        assert_eq!(service.call(Request::new(())).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[test]
+fn everything_public_is_send_sync_clone_and_debug() {
+    fn thing<T: Send + Sync + Clone + std::fmt::Debug>() {}
+    struct Opaque;
+    thing::<ResourceServer>();
+    thing::<Issuer>();
+    thing::<bearergate::AuthError>();
+    thing::<bearergate::BearerAuthLayer<Opaque>>();
+    thing::<bearergate::BearerAuth<(), Opaque>>();
+    thing::<bearergate::RequireLayer>();
+    thing::<bearergate::Require<()>>();
+    thing::<bearergate::Refusal>();
+    thing::<bearergate::Requirement>();
+    thing::<bearergate::Scopes>();
+    thing::<AccessToken<Opaque>>();
+    thing::<Scoped<Read, Opaque>>();
+    thing::<Validated<Opaque>>();
+    thing::<Claims>();
+    thing::<bearergate::Presented<'_>>();
+    thing::<bearergate::Explanation>();
+    thing::<bearergate::NotReady>();
+    thing::<TestIssuer>();
+    thing::<TestClock>();
+}
