@@ -8,8 +8,9 @@
 //! machine disturbs all columns alike.
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
-    missing_docs,
     reason = "a bench fails by panicking"
 )]
 #![expect(clippy::print_stdout, reason = "a bench talks to its reader")]
