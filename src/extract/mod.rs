@@ -38,7 +38,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        RequestAuth::required_token(&parts.extensions)
+        Self::from_extensions(&parts.extensions)
     }
 }
 
@@ -52,7 +52,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Refusal> {
-        RequestAuth::token(&parts.extensions)
+        Self::optional_from_extensions(&parts.extensions)
     }
 }
 
@@ -110,7 +110,7 @@ where
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Refusal> {
         let requirement = Requirement::scopes(S::SCOPES);
         let auth = RequestAuth::of(&parts.extensions)?;
-        let token = RequestAuth::required_token::<C>(&parts.extensions)
+        let token = AccessToken::<C>::from_extensions(&parts.extensions)
             .map_err(|refusal| refusal.of(requirement.clone()))?;
         // Scopes alone: no clock is asked.
         match requirement.check(token.core(), crate::clock::UnixTime::UNREADABLE) {

@@ -1,6 +1,9 @@
 //! What the layer leaves in a request for those behind it, whatever the claims type.
 
-use std::{any::type_name, sync::Arc};
+use std::{
+    any::{TypeId, type_name},
+    sync::Arc,
+};
 
 use http::Extensions;
 use tracing::error;
@@ -16,7 +19,8 @@ use crate::{
 pub(crate) struct RequestAuth {
     pub(crate) server: Arc<Responder>,
     pub(crate) outcome: Outcome,
-    claims: &'static str,
+    /// The claims type, and its name for logs.
+    claims: (TypeId, &'static str),
 }
 
 #[derive(Clone)]
@@ -27,8 +31,8 @@ pub(crate) enum Outcome {
 }
 
 impl RequestAuth {
-    pub(crate) fn new<C>(server: Arc<Responder>, outcome: Outcome) -> Self {
-        Self { server, outcome, claims: type_name::<C>() }
+    pub(crate) fn new<C: 'static>(server: Arc<Responder>, outcome: Outcome) -> Self {
+        Self { server, outcome, claims: (TypeId::of::<C>(), type_name::<C>()) }
     }
 
     /// What the layer left, or the 500 that says that there is no layer.
@@ -38,38 +42,44 @@ impl RequestAuth {
             Refusal::unwired(MissingLayer)
         })
     }
+}
 
-    /// The token, if there is one.
+impl<C: Send + Sync + 'static> AccessToken<C> {
+    /// The token that the layer left in a request's extensions; `None` for an anonymous request behind an optional layer.
     ///
-    /// A layer that verified another claims type is a wiring fault: 500, never anonymous.
-    pub(crate) fn token<C: Send + Sync + 'static>(
-        extensions: &Extensions,
-    ) -> Result<Option<AccessToken<C>>, Refusal> {
-        let auth = Self::of(extensions)?;
+    /// # Errors
+    ///
+    /// [`MissingLayer`] (500) when the request did not pass the layer, [`ClaimsTypeDiffers`] (500) when the layer verified
+    /// other claims than `C`: never anonymous.
+    pub fn optional_from_extensions(extensions: &Extensions) -> Result<Option<Self>, Refusal> {
+        let auth = RequestAuth::of(extensions)?;
         if matches!(auth.outcome, Outcome::Anonymous) {
             return Ok(None);
         }
-        // The layer that spoke last removed what an outer one had left, for its own claims type only: so the name counts.
-        if auth.claims == type_name::<C>()
-            && let Some(token) = extensions.get::<AccessToken<C>>()
+        // The layer that spoke last removed what an outer one had left, but of its own claims type only: so the type counts.
+        if auth.claims.0 == TypeId::of::<C>()
+            && let Some(token) = extensions.get::<Self>()
         {
             return Ok(Some(token.clone()));
         }
         error!(
-            layer = auth.claims,
+            layer = auth.claims.1,
             handler = type_name::<C>(),
             "the layer verifies another claims type than a handler asks for: use one type, or `layer_for::<C>()` on its routes"
         );
         Err(Refusal::new(ClaimsTypeDiffers, Arc::clone(&auth.server)))
     }
 
-    /// The token, or the 401 that asks for one.
-    pub(crate) fn required_token<C: Send + Sync + 'static>(
-        extensions: &Extensions,
-    ) -> Result<AccessToken<C>, Refusal> {
-        match Self::token(extensions)? {
+    /// The token that the layer left in a request's extensions: what the extractors do, for handlers without axum.
+    ///
+    /// # Errors
+    ///
+    /// As [`optional_from_extensions`](Self::optional_from_extensions), and [`MissingToken`] (401) when the request is
+    /// anonymous.
+    pub fn from_extensions(extensions: &Extensions) -> Result<Self, Refusal> {
+        match Self::optional_from_extensions(extensions)? {
             Some(token) => Ok(token),
-            None => Err(Refusal::new(MissingToken, Arc::clone(&Self::of(extensions)?.server))),
+            None => Err(Refusal::new(MissingToken, Arc::clone(&RequestAuth::of(extensions)?.server))),
         }
     }
 }
