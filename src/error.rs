@@ -9,7 +9,15 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 #[derive(Clone)]
 pub struct AuthError {
     kind: AuthErrorKind,
+    /// Most refusals carry nothing else, and cost no allocation.
+    detail: Option<Arc<Detail>>,
+}
+
+#[derive(Clone, Default)]
+struct Detail {
     retry_after: Option<Duration>,
+    /// The trusted issuer that the token names: ours, not the token's text.
+    issuer: Option<Arc<str>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -21,25 +29,43 @@ impl AuthError {
 
     /// For an [undecidable](Decision::Undecidable) request: the time until the next attempt can have ended.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        self.detail.as_ref()?.retry_after
+    }
+
+    /// The trusted issuer that is concerned, where that is known and something is to be done about it.
+    pub fn issuer(&self) -> Option<&str> {
+        self.detail.as_ref()?.issuer.as_deref()
+    }
+
+    /// Sets the trusted issuer that is concerned.
+    pub(crate) fn of_issuer(mut self, issuer: impl Into<Arc<str>>) -> Self {
+        self.detail_mut().issuer = Some(issuer.into());
+        self
     }
 
     /// Sets when another try makes sense.
     pub(crate) fn retry_in(mut self, delay: Duration) -> Self {
-        self.retry_after = Some(delay);
+        self.detail_mut().retry_after = Some(delay);
         self
+    }
+
+    fn detail_mut(&mut self) -> &mut Detail {
+        Arc::make_mut(self.detail.get_or_insert_default())
     }
 }
 
 impl From<AuthErrorKind> for AuthError {
     fn from(kind: AuthErrorKind) -> Self {
-        Self { kind, retry_after: None, source: None }
+        Self { kind, detail: None }
     }
 }
 
 impl fmt::Debug for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthError").field("kind", &self.kind).field("source", &self.source).finish()
+        f.debug_struct("AuthError")
+            .field("kind", &self.kind)
+            .field("source", &StdError::source(self))
+            .finish()
     }
 }
 
@@ -51,7 +77,8 @@ impl fmt::Display for AuthError {
 
 impl StdError for AuthError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        let source = self.detail.as_ref()?.source.as_deref()?;
+        Some(source)
     }
 }
 
@@ -157,7 +184,9 @@ kinds! {
 impl AuthErrorKind {
     /// An error of this kind with the cause behind it.
     pub(crate) fn because(self, source: impl StdError + Send + Sync + 'static) -> AuthError {
-        AuthError { kind: self, retry_after: None, source: Some(Arc::new(source)) }
+        let mut error = AuthError::from(self);
+        error.detail_mut().source = Some(Arc::new(source));
+        error
     }
 }
 

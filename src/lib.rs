@@ -11,6 +11,7 @@ mod keys;
 mod middleware;
 mod policy;
 mod server;
+mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;

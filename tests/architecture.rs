@@ -14,15 +14,19 @@ const PICTURE: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("token", &["clock", "error"]),
     ("fetch", &["clock", "error", "token"]),
+    ("telemetry", &["clock", "error"]),
     // rules
     ("policy", &["clock", "error", "token"]),
     ("validate", &["clock", "error", "token"]),
     ("keys", &["clock", "error", "fetch", "token"]),
     // wings, which do not know each other
     ("jwt", &["clock", "error", "keys", "policy", "token", "validate"]),
-    ("middleware", &["clock", "error", "token", "validate"]),
+    ("middleware", &["clock", "error", "telemetry", "token", "validate"]),
     // roof
-    ("server", &["clock", "error", "fetch", "jwt", "keys", "middleware", "policy", "token", "validate"]),
+    (
+        "server",
+        &["clock", "error", "fetch", "jwt", "keys", "middleware", "policy", "telemetry", "token", "validate"],
+    ),
     ("extract", &["clock", "error", "middleware", "server", "token"]),
     ("testing", &["clock", "error", "fetch", "keys", "server", "token"]),
 ];

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use crate::{
     clock::UnixTime,
-    error::AuthErrorKind::{
-        self, AlgorithmNotAllowed, ClockUnavailable, InvalidClaim, UnknownIssuer, UnknownKey, WrongType,
+    error::{
+        AuthError,
+        AuthErrorKind::{self, AlgorithmNotAllowed, ClockUnavailable, InvalidClaim, UnknownKey, WrongType},
     },
     jwt::compact::{Segments, Type},
     keys::{
@@ -99,6 +100,8 @@ pub(crate) trait Issuers {
     type Keys: AsRef<KeySet>;
 
     fn entry(&self, issuer: &str) -> Option<Self::Entry>;
+    /// The error for an issuer without an entry, with what an operator should know.
+    fn unknown(&self, issuer: &str) -> AuthError;
     fn rules<'e>(&self, entry: &'e Self::Entry) -> &'e JwtRules;
     /// The keys in force; `None` when there are none to trust at the moment.
     fn keys(&self, entry: &Self::Entry) -> Option<Self::Keys>;
@@ -107,7 +110,7 @@ pub(crate) trait Issuers {
 /// What came out, and what could change it.
 pub(crate) enum Judgement<E> {
     Accepted(Arc<Core>),
-    Rejected(AuthErrorKind),
+    Rejected(AuthError),
     /// No key fits; newer keys might.
     MissingKey(E),
     /// There are no keys at the moment.
@@ -130,21 +133,27 @@ pub(crate) fn judge<I: Issuers, O: Observer>(
                     observer.passed(Check::$check);
                     value
                 }
-                Err(kind) => {
-                    observer.failed(Check::$check, kind);
-                    return Judgement::Rejected(kind);
+                Err(error) => {
+                    let error = AuthError::from(error);
+                    observer.failed(Check::$check, error.kind());
+                    return Judgement::Rejected(error);
                 }
             }
         };
     }
     if !now.is_readable() {
-        return Judgement::Rejected(ClockUnavailable);
+        return Judgement::Rejected(ClockUnavailable.into());
     }
     let segments = step!(Structure, Segments::split(token));
     let header = step!(Header, segments.decode_header());
     let jwt = step!(Payload, segments.decode_payload(header));
-    let issuer = jwt.unverified_issuer().ok_or(InvalidClaim);
-    let entry = step!(Issuer, issuer.and_then(|iss| issuers.entry(&iss.unescape()).ok_or(UnknownIssuer)));
+    let entry = step!(
+        Issuer,
+        jwt.unverified_issuer().ok_or(InvalidClaim.into()).and_then(|iss| {
+            let iss = iss.unescape();
+            issuers.entry(&iss).ok_or_else(|| issuers.unknown(&iss))
+        })
+    );
     let rules = issuers.rules(&entry);
     step!(UnverifiedTimesAndAudience, rules.policy.check_times_and_audience(jwt.unverified_claims(), now));
     let allowed = rules.algorithms.contains(jwt.algorithm());

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use crate::{
     error::{AuthErrorKind, ErrorCode},
     middleware::rejection::Challenge,
+    telemetry::RefusalLog,
     token::scope::{Requirement, Scopes},
 };
 
@@ -21,6 +22,7 @@ pub(crate) struct Responder {
     /// The field is removed before the inner service.
     pub(crate) strip_credentials: bool,
     pub(crate) keep_token: bool,
+    pub(crate) log: RefusalLog,
 }
 
 impl Responder {

@@ -11,7 +11,6 @@ use std::{
 use http::{Extensions, Request, Response};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
-use tracing::error;
 
 use crate::{
     clock::Clock,
@@ -20,7 +19,6 @@ use crate::{
         challenge::Responder,
         refusal::Refusal,
         request_auth::{Outcome, RequestAuth},
-        service::log_refusal,
     },
     token::{claims::Core, scope::Requirement},
 };
@@ -82,21 +80,25 @@ where
         match self.rule.check(request.extensions()) {
             Ok(()) => RequireFuture { state: State::Inner { future: self.inner.call(request) } },
             Err(refusal) => {
-                log_refusal(refusal.error());
+                self.rule.server.log.record(refusal.error());
                 RequireFuture { state: State::Rejected { refusal: Some(Box::new(refusal)) } }
             }
         }
     }
 }
 
+/// The layer in front is that of another server.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`require` stands behind the layer of another resource server: its tokens were not judged for this one"
+)]
+struct ForeignLayer;
+
 impl Rule {
     fn check(&self, extensions: &Extensions) -> Result<(), Refusal> {
         let auth = RequestAuth::of(extensions)?;
         if !Arc::ptr_eq(&auth.server, &self.server) {
-            error!(
-                "`require` stands behind the layer of another resource server: its tokens were not judged for this one"
-            );
-            return Err(Refusal::new(MissingLayer, Arc::clone(&self.server)));
+            return Err(Refusal::new(MissingLayer.because(ForeignLayer), Arc::clone(&self.server)));
         }
         match &auth.outcome {
             Outcome::Anonymous => {

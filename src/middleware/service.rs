@@ -10,10 +10,10 @@ use http::{Request, Response, header::AUTHORIZATION};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tower::Service;
-use tracing::{debug, error, trace};
+use tracing::trace;
 
 use crate::{
-    error::{AuthError, AuthErrorKind, Decision},
+    error::{AuthError, AuthErrorKind},
     middleware::{
         bearer::bearer_token,
         future::ResponseFuture,
@@ -105,18 +105,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
 
 impl<C> Gatekeeper<C> {
     pub(crate) fn refuse(&self, error: AuthError) -> Refusal {
-        log_refusal(&error);
+        self.server.log.record(&error);
         Refusal::new(error, Arc::clone(&self.server))
-    }
-}
-
-/// Refusals are the caller's business: `debug`. What only we can mend is an `error`.
-pub(crate) fn log_refusal(error: &AuthError) {
-    let reason = error.kind().label();
-    let cause = std::error::Error::source(error).map(tracing::field::display);
-    match (error.kind(), error.kind().decision()) {
-        (AuthErrorKind::ClaimsMismatch, _) | (_, Decision::Misconfigured) => error!(reason, cause, "refused"),
-        _ => debug!(reason, cause, "refused"),
     }
 }
 

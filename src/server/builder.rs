@@ -19,6 +19,7 @@ use crate::{
         issuer::Issuer,
         settle,
     },
+    telemetry::RefusalLog,
     token::scope::Scopes,
 };
 
@@ -119,6 +120,7 @@ impl ResourceServerBuilder {
             resource_metadata: OnceLock::new(),
             strip_credentials: self.strip_credentials,
             keep_token: self.keep_token,
+            log: RefusalLog::new(Arc::clone(&shared.clock)),
         });
         let inner = settle::with_this(|this| Inner {
             this,

@@ -11,7 +11,11 @@ use url::Url;
 
 use crate::{
     clock::Clock,
-    error::{AuthErrorKind, ConfigError, Decision},
+    error::{
+        AuthError,
+        AuthErrorKind::{self, UnknownIssuer},
+        ConfigError, Decision,
+    },
     fetch::{Fetch, client::HttpFetch},
     jwt::{Issuers, JwtRules},
     keys::{
@@ -23,7 +27,7 @@ use crate::{
         set::KeySet,
     },
     policy::{Audience, ClaimPolicy, IssuerId},
-    server::issuer::{Answer, Issuer, KeySource, MAX_LEEWAY},
+    server::issuer::{Answer, Issuer, KeySource, MAX_LEEWAY, without_credentials},
 };
 
 /// What all entries of one server share.
@@ -64,7 +68,7 @@ pub(crate) enum Keys {
 impl Entry {
     pub(crate) fn build(issuer: Issuer, shared: &Shared) -> Result<Self, ConfigError> {
         let id = IssuerId::parse(&issuer.id).ok_or(ConfigError::EmptyIssuer)?;
-        let name = || issuer.id.clone();
+        let name = || without_credentials(&issuer.id);
         if !backend::AVAILABLE {
             return Err(ConfigError::NoBackend { issuer: name() });
         }
@@ -142,7 +146,7 @@ impl Keys {
             KeySource::Jwks(text) => return Self::fixed(issuer, fixed::jwks(text.as_bytes(), algorithms)),
             KeySource::JwksFile(path) => {
                 let document = std::fs::read(path).map_err(|source| ConfigError::KeyFile {
-                    issuer: issuer.id.clone(),
+                    issuer: without_credentials(&issuer.id),
                     path: path.display().to_string(),
                     source,
                 })?;
@@ -161,7 +165,8 @@ impl Keys {
     }
 
     fn fixed(issuer: &Issuer, keys: Result<KeySet, String>) -> Result<Self, ConfigError> {
-        let set = keys.map_err(|reason| ConfigError::FixedKeys { issuer: issuer.id.clone(), reason })?;
+        let set = keys
+            .map_err(|reason| ConfigError::FixedKeys { issuer: without_credentials(&issuer.id), reason })?;
         for jwk in set.skipped() {
             warn!(issuer = %issuer.id, index = jwk.index, reason = %jwk.reason, "a fixed key is not used");
         }
@@ -169,17 +174,6 @@ impl Keys {
             warn!(issuer = %issuer.id, "no fixed key can be used: every token of this issuer will be refused");
         }
         Ok(Self::Fixed(Arc::new(set)))
-    }
-}
-
-fn without_credentials(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(mut url) => {
-            let _removed = (url.set_username(""), url.set_password(None));
-            url.into()
-        }
-        // What does not parse may hold anything in front of an `@`.
-        Err(_) => text.rsplit('@').next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -203,7 +197,9 @@ impl Entries {
                 _ => Arc::new(Entry::build(issuer, shared)?),
             };
             if by_issuer.insert(entry.id().clone(), Arc::clone(&entry)).is_some() {
-                return Err(ConfigError::DuplicateIssuer { issuer: entry.id().to_string() });
+                return Err(ConfigError::DuplicateIssuer {
+                    issuer: without_credentials(entry.id().as_str()),
+                });
             }
         }
         if by_issuer.is_empty() {
@@ -216,8 +212,47 @@ impl Entries {
         self.by_issuer.get(issuer)
     }
 
+    /// How an issuer without an entry differs from one that has one. Nothing of the token's text is kept.
+    fn nearly(&self, issuer: &str) -> Option<NearMiss> {
+        self.by_issuer.keys().take(MOST_COMPARED).find_map(|id| NearMiss::between(issuer, id))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.by_issuer.values()
+    }
+}
+
+/// With more issuers than this, nobody finds a misspelt one by its hint.
+const MOST_COMPARED: usize = 64;
+
+/// An issuer identifier that is nearly that of an entry: a misspelt configuration, most likely.
+#[derive(Debug, thiserror::Error)]
+#[error("`iss` differs from the trusted issuer `{trusted}` by {difference}")]
+struct NearMiss {
+    trusted: IssuerId,
+    difference: &'static str,
+}
+
+impl NearMiss {
+    fn between(issuer: &str, trusted: &IssuerId) -> Option<Self> {
+        let ours = trusted.as_str();
+        let difference = if issuer.trim_end_matches('/') == ours.trim_end_matches('/') {
+            "a trailing slash"
+        } else if issuer.eq_ignore_ascii_case(ours) {
+            "letter case"
+        } else {
+            let (mut one, mut other) = (Url::parse(issuer).ok()?, Url::parse(ours).ok()?);
+            let same_scheme = one.scheme() == other.scheme();
+            let _same_port_now = (one.set_port(None), other.set_port(None));
+            if same_scheme && one == other {
+                "the port"
+            } else if one.set_scheme(other.scheme()).is_ok() && one == other {
+                "the scheme"
+            } else {
+                return None;
+            }
+        };
+        Some(Self { trusted: trusted.clone(), difference })
     }
 }
 
@@ -250,6 +285,12 @@ impl<'e> Issuers for View<'e> {
         self.entries.find(issuer)
     }
 
+    fn unknown(&self, issuer: &str) -> AuthError {
+        // Only for a log that somebody reads.
+        let hint = if tracing::enabled!(tracing::Level::DEBUG) { self.entries.nearly(issuer) } else { None };
+        hint.map_or_else(|| UnknownIssuer.into(), |hint| UnknownIssuer.because(hint))
+    }
+
     fn rules<'a>(&self, entry: &'a &'e Arc<Entry>) -> &'a JwtRules {
         &entry.rules
     }
@@ -267,4 +308,29 @@ pub(crate) fn outage_kind(answer: Answer, has_keys: bool) -> AuthErrorKind {
     let kind = if has_keys { answer.kind() } else { AuthErrorKind::KeysUnavailable };
     debug_assert!(kind.decision() != Decision::Misconfigured);
     kind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_named_without_the_value() {
+        let trusted = IssuerId::parse("https://login.example.com/main").unwrap();
+        for (issuer, difference) in [
+            ("https://login.example.com/main/", Some("a trailing slash")),
+            ("https://Login.example.com/Main", Some("letter case")),
+            ("http://login.example.com/main", Some("the scheme")),
+            ("https://login.example.com:8443/main", Some("the port")),
+            ("https://login.example.com/other", None),
+            ("https://evil.example/main", None),
+            ("marker", None),
+        ] {
+            let near = NearMiss::between(issuer, &trusted);
+            assert_eq!(near.as_ref().map(|near| near.difference), difference, "{issuer}");
+            if let Some(near) = near {
+                assert!(!near.to_string().contains(issuer) || issuer.len() < trusted.as_str().len());
+            }
+        }
+    }
 }

@@ -37,10 +37,10 @@ impl ResourceServer {
         let judgement = judge(token.as_bytes(), &view, clock.wall(), &mut recorder);
         let mut steps = recorder.0;
         if steps.is_empty()
-            && let Judgement::Rejected(kind) = judgement
+            && let Judgement::Rejected(error) = judgement
         {
             // The clock itself cannot be trusted: no check was begun.
-            steps.push((Check::Structure, CheckOutcome::Failed(kind)));
+            steps.push((Check::Structure, CheckOutcome::Failed(error.kind())));
         }
         let skipped = Check::ALL.iter().skip(steps.len()).map(|check| (*check, CheckOutcome::Skipped));
         steps.extend(skipped);

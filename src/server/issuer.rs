@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+use url::Url;
+
 use crate::{error::AuthErrorKind, keys::algorithm::Algorithm, policy::Profile};
 
 /// An issuer that the resource server trusts, and how its tokens are judged.
@@ -16,7 +18,7 @@ use crate::{error::AuthErrorKind, keys::algorithm::Algorithm, policy::Profile};
 /// ```
 ///
 /// What is wrong with an entry is said by [`build`](crate::ResourceServerBuilder::build).
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[must_use = "an issuer does nothing until it is trusted"]
 pub struct Issuer {
     pub(crate) id: String,
@@ -38,6 +40,18 @@ pub(crate) enum KeySource {
     Jwks(String),
     JwksFile(PathBuf),
     Pem(String),
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer")
+            .field("id", &without_credentials(&self.id))
+            .field("keys", &self.keys)
+            .field("audiences", &self.audiences)
+            .field("algorithms", &self.algorithms)
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Prints no document and no URL: they may hold what does not belong into a log.
@@ -171,6 +185,20 @@ impl Answer {
             Self::InvalidToken => AuthErrorKind::UnknownKey,
             Self::Unavailable => AuthErrorKind::UnknownKeyDuringOutage,
         }
+    }
+}
+
+/// A URL as it may be shown. What is no URL with a host may hold anything in front of an `@`.
+pub(crate) fn without_credentials(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(mut url) if url.has_host() => {
+            if url.username().is_empty() && url.password().is_none() {
+                return text.to_owned();
+            }
+            let _removed = (url.set_username(""), url.set_password(None));
+            url.into()
+        }
+        _ => text.rsplit('@').next().unwrap_or_default().to_owned(),
     }
 }
 

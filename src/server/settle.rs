@@ -63,7 +63,7 @@ impl Inner {
         let view = View { entries: &entries, monotonic: clock.monotonic() };
         match judge(token, &view, clock.wall(), &mut ()) {
             Judgement::Accepted(core) => Step::Done(Ok(core)),
-            Judgement::Rejected(kind) => Step::Done(Err(kind.into())),
+            Judgement::Rejected(error) => Step::Done(Err(error)),
             Judgement::MissingKey(entry) => missing_key(entry, true, rechecked),
             Judgement::NoKeys(entry) => missing_key(entry, false, rechecked),
             Judgement::BadSignature(entry) => bad_signature(entry, rechecked),
@@ -77,16 +77,17 @@ fn missing_key(entry: &Entry, has_keys: bool, rechecked: bool) -> Step {
     if rechecked {
         return refuse(InvalidSignature);
     }
-    let outage = outage_kind(entry.issuer.unknown_key_during_outage, has_keys);
+    let outage = AuthError::from(outage_kind(entry.issuer.unknown_key_during_outage, has_keys));
+    let outage = outage.of_issuer(entry.issuer.id.as_str());
     match remote.key_missing() {
         Wanted::Wait(attempt) => {
             let longest = longest_wait(remote);
-            let in_vain = AuthError::from(outage).retry_in(Duration::ZERO);
+            let in_vain = outage.retry_in(Duration::ZERO);
             Step::Wait(attempt, Waiting { recheck: false, longest, in_vain })
         }
         Wanted::Final if has_keys => refuse(UnknownKey),
         Wanted::Final => refuse(KeysUnavailable),
-        Wanted::Outage { retry_after } => Step::Done(Err(AuthError::from(outage).retry_in(retry_after))),
+        Wanted::Outage { retry_after } => Step::Done(Err(outage.retry_in(retry_after))),
         Wanted::TooMany => refuse(TooManyWaiting),
     }
 }

@@ -88,7 +88,7 @@ impl<C> AccessToken<C> {
     /// [`AuthErrorKind::PolicyDenied`] (403) when the verified claims do not deserialize into `D`.
     pub fn claims_as<D: DeserializeOwned>(&self) -> Result<D, AuthError> {
         serde_json::from_str(self.core.payload())
-            .map_err(|error| AuthErrorKind::PolicyDenied.because(DoesNotFit::of::<D>(&error)))
+            .map_err(|_| AuthErrorKind::PolicyDenied.because(DoesNotFit::find::<D>(self.core.payload())))
     }
 
     /// The token's text, if the builder was told to [`keep_token`](crate::ResourceServerBuilder::keep_token).
@@ -111,8 +111,11 @@ impl<C: DeserializeOwned + 'static> AccessToken<C> {
         }
         let claims = match claims {
             Some(claims) => claims,
-            None => serde_json::from_str(core.payload())
-                .map_err(|error| AuthErrorKind::ClaimsMismatch.because(DoesNotFit::of::<C>(&error)))?,
+            None => serde_json::from_str(core.payload()).map_err(|_| {
+                AuthErrorKind::ClaimsMismatch
+                    .because(DoesNotFit::find::<C>(core.payload()))
+                    .of_issuer(core.issuer())
+            })?,
         };
         Ok(Self { core, claims: Arc::new(claims), raw })
     }
@@ -131,17 +134,36 @@ impl<C> fmt::Debug for AccessToken<C> {
     }
 }
 
-/// Where deserialization stopped, without the value that stopped it: serde's own message quotes it.
+/// Where deserialization stopped and what was expected there, without the value that stopped it: serde's own message
+/// quotes it.
 #[derive(Debug, thiserror::Error)]
-#[error("the claims do not deserialize into `{target}`: {category:?} error at column {column}")]
+#[error("the claims do not deserialize into `{target}`: at `{path}`, {problem}")]
 struct DoesNotFit {
     target: &'static str,
-    category: serde_json::error::Category,
-    column: usize,
+    path: String,
+    problem: String,
 }
 
 impl DoesNotFit {
-    fn of<T>(error: &serde_json::Error) -> Self {
-        Self { target: type_name::<T>(), category: error.classify(), column: error.column() }
+    /// Deserializes once more, this time keeping track of the path.
+    fn find<T: DeserializeOwned>(payload: &str) -> Self {
+        let mut deserializer = serde_json::Deserializer::from_str(payload);
+        let (path, problem) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+            Err(error) => (error.path().to_string(), without_value(&error.inner().to_string())),
+            Ok(_) => (String::new(), "the value does not fit".to_owned()),
+        };
+        Self { target: type_name::<T>(), path, problem }
+    }
+}
+
+/// The part of serde's message that speaks of the type: `invalid type: string "…", expected u32 at line 1 column 9`.
+fn without_value(message: &str) -> String {
+    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+    if message.starts_with("missing field `") {
+        return message.to_owned();
+    }
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => "the value does not fit".to_owned(),
     }
 }

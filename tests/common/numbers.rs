@@ -107,7 +107,7 @@ impl Modulus {
         let mut carry = u64::from(bit);
         for limb in value.iter_mut() {
             let next = *limb >> 63;
-            *limb = *limb << 1 | carry;
+            *limb = (*limb << 1) | carry;
             carry = next;
         }
         value.push(carry);
@@ -177,5 +177,5 @@ fn limbs(number: &[u8], length: usize) -> Vec<u64> {
 
 /// From the highest on.
 fn bits(number: &[u8]) -> impl Iterator<Item = bool> {
-    number.iter().flat_map(|octet| (0..8).rev().map(move |bit| octet >> bit & 1 == 1))
+    number.iter().flat_map(|octet| (0..8).rev().map(move |bit| (octet >> bit) & 1 == 1))
 }
