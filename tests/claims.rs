@@ -10,6 +10,7 @@ mod common;
 
 use std::{
     convert::Infallible,
+    error::Error as _,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -624,6 +625,91 @@ fn clm_15_the_log_names_the_field_and_the_expected_type() {
     let line = log.lines().find(|line| line.contains("ERROR")).unwrap();
     assert!(line.contains("tenant.number"), "the path of the field: {line}");
     assert!(line.contains("u32"), "the expected type: {line}");
+}
+
+/// A type of an application that says which value it does not like, as many do.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Colour;
+
+impl TryFrom<String> for Colour {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Err(format!("{text} is no colour, see {text}"))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "deserializing it is the point")]
+enum Plan {
+    Free,
+    Paid,
+}
+
+/// All that is logged, and all that the error shows, when claims of this type are asked for.
+fn shown<C: DeserializeOwned + Send + Sync + 'static>(claim: &str, value: impl Into<Value>) -> String {
+    let (issuer, api) = es256();
+    let layer = api.server.layer_for::<C>();
+    let token = issuer.token().claim(claim, value.into()).mint();
+    let (answer, log) = Log::during(|| send(&layer, &nothing(), &token));
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(log.contains("claims_mismatch"), "{log}");
+    let verdict: Result<AccessToken<C>, _> = at_once(api.server.validate(&Presented::bearer(&token)));
+    let error = verdict.unwrap_err();
+    let cause = error.source().unwrap();
+    format!("{log} {error} {error:?} {cause} {cause:?}")
+}
+
+#[test]
+fn clm_15_a_value_that_looks_like_a_message_of_serde_is_not_shown() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "deserializing it is the point")]
+    struct Painted {
+        colour: Colour,
+    }
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "deserializing it is the point")]
+    struct Numbered {
+        colour: u32,
+    }
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "deserializing it is the point")]
+    struct Planned {
+        colour: Plan,
+    }
+    for value in [
+        "value-of-the-claim",
+        "red, expected value-of-the-claim",
+        "missing field `value-of-the-claim`",
+        "value-of-the-claim at line 1 column 1",
+        "x at line value-of-the-claim",
+        "`, expected `value-of-the-claim` at line 1",
+    ] {
+        for shown in [
+            shown::<Painted>("colour", value),
+            shown::<Numbered>("colour", value),
+            shown::<Planned>("colour", value),
+        ] {
+            assert!(!shown.contains("value-of-the-claim"), "{value}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn clm_15_names_inside_of_a_claim_that_is_a_map_are_not_shown() {
+    // Where the application expects a map, its keys are data of the token: here, whose quota it is.
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "deserializing it is the point")]
+    struct Quotas {
+        quota: std::collections::HashMap<String, u32>,
+    }
+    for value in [json!({"user@value-of-the-claim.example": "x"}), json!({"a\nERROR value-of-the-claim": -1})]
+    {
+        let shown = shown::<Quotas>("quota", value);
+        assert!(shown.contains("quota"), "the claim itself is named: {shown}");
+        assert!(!shown.contains("value-of-the-claim"), "{shown}");
+    }
 }
 
 #[test]

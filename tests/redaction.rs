@@ -457,6 +457,37 @@ fn ops_01_an_issuer_prints_no_secret_of_its_configuration() {
     assert!(shown.contains(ISSUER), "which issuer it is can be seen: {shown}");
 }
 
+#[test]
+fn ops_01_an_issuer_that_is_nearly_trusted_is_not_logged() {
+    let (issuer, jwks) = world();
+    for (iss, piece) in [
+        ("https://issuer.example:48213", "48213"),
+        ("https://iSsUeR.example", "iSsUeR"),
+        ("https://issuer.example///", "example/"),
+        ("http://issuer.example", "http:"),
+        ("https://user-marked-by-this-test@issuer.example", MARKED),
+        ("https://issuer.example/marked-by-this-test", MARKED),
+        ("https://issuer.example?marked-by-this-test", MARKED),
+        ("https://issuer.example#marked-by-this-test", MARKED),
+    ] {
+        let token = token(&issuer).issuer(iss).mint();
+        let ((), log) = Log::during(|| {
+            let api = Api::trusting([Issuer::jwks(ISSUER, jwks.as_str())]);
+            let service = api.server.layer().layer(tower::service_fn(see as fn(_) -> _));
+            let request =
+                Request::get("/").header("authorization", format!("Bearer {token}")).body(()).unwrap();
+            assert_eq!(at_once(service.oneshot(request)).unwrap().status(), 401);
+            let error = api.verdict(&token).unwrap_err();
+            let mut printed = Printed::new();
+            printed.error("the error", &error);
+            printed.shows_nothing_of(&[token.clone()]);
+            assert!(!format!("{printed:?}").contains(piece), "{iss}: {printed:?}");
+        });
+        assert!(log.contains("unknown_issuer"), "{log}");
+        assert!(!log.contains(piece), "{iss}: {log}");
+    }
+}
+
 /// The marks are found where they are printed: this test is about the others.
 #[test]
 fn the_search_finds_what_is_printed() {
