@@ -641,7 +641,6 @@ impl TryFrom<String> for Colour {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "deserializing it is the point")]
 enum Plan {
     Free,
     Paid,

@@ -480,7 +480,7 @@ fn ops_01_an_issuer_that_is_nearly_trusted_is_not_logged() {
             let error = api.verdict(&token).unwrap_err();
             let mut printed = Printed::new();
             printed.error("the error", &error);
-            printed.shows_nothing_of(&[token.clone()]);
+            printed.shows_nothing_of(std::slice::from_ref(&token));
             assert!(!format!("{printed:?}").contains(piece), "{iss}: {printed:?}");
         });
         assert!(log.contains("unknown_issuer"), "{log}");
@@ -506,7 +506,7 @@ fn the_search_finds_what_is_printed() {
     ] {
         let mut printed = Printed::new();
         printed.text("a leak", format!("before {leak} behind"));
-        let found = std::panic::catch_unwind(|| printed.shows_nothing_of(&[text.clone()]));
+        let found = std::panic::catch_unwind(|| printed.shows_nothing_of(std::slice::from_ref(&text)));
         assert!(found.is_err(), "{leak}");
     }
 }

@@ -16,8 +16,8 @@ use crate::{
 /// Real access tokens stay below 4 KiB; servers refuse header fields above 8 to 32 KiB.
 pub(crate) const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// An RSA signature with 8192 bits; every other one of ours is shorter.
-const MAX_SIGNATURE_BYTES: usize = 1024;
+/// An RSA signature with 8192 bits. Only those of ML-DSA are longer.
+const INLINE_SIGNATURE_BYTES: usize = 1024;
 
 /// A token that is well formed. Nothing in it is verified: it may refuse or route, never admit.
 pub(crate) struct UnverifiedJwt<'t> {
@@ -35,10 +35,11 @@ struct Header {
     typ: Option<Value>,
 }
 
-/// A signature that is decoded without allocation.
-struct Signature {
-    octets: [u8; MAX_SIGNATURE_BYTES],
-    length: usize,
+/// A decoded signature; all but the longest need no allocation.
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack, and only while one token is judged")]
+enum Signature {
+    Inline { octets: [u8; INLINE_SIGNATURE_BYTES], length: usize },
+    Long(Vec<u8>),
 }
 
 /// How a `typ` reads (RFC 7515 §4.1.9): letter case and `application/` do not count.
@@ -135,7 +136,10 @@ impl<'t> UnverifiedJwt<'t> {
     }
 
     pub(crate) fn signature(&self) -> &[u8] {
-        self.signature.octets.get(..self.signature.length).unwrap_or_default()
+        match &self.signature {
+            Signature::Inline { octets, length } => octets.get(..*length).unwrap_or_default(),
+            Signature::Long(octets) => octets,
+        }
     }
 
     /// Hands the claims on; only [`signature`](super::signature) may take them from here.
@@ -179,9 +183,12 @@ impl Header {
 
 impl Signature {
     fn decode(segment: &[u8]) -> Result<Self, AuthErrorKind> {
-        let mut octets = [0; MAX_SIGNATURE_BYTES];
+        if segment.len() > INLINE_SIGNATURE_BYTES {
+            return URL_SAFE_NO_PAD.decode(segment).map(Self::Long).map_err(|_| MalformedToken);
+        }
+        let mut octets = [0; INLINE_SIGNATURE_BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(segment, &mut octets).map_err(|_| MalformedToken)?;
-        Ok(Self { octets, length })
+        Ok(Self::Inline { octets, length })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a key must be for an algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2).
+/// What a key must be for an algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2, RFC 9964 §3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Family {
     Ed25519,
@@ -11,6 +11,9 @@ pub(crate) enum Family {
     EcP521,
     /// A shared secret: never a public key.
     Hmac,
+    MlDsa44,
+    MlDsa65,
+    MlDsa87,
     Rsa,
 }
 
@@ -21,7 +24,25 @@ impl Family {
             Self::EcP256 | Self::Ed25519 => 32,
             Self::EcP384 => 48,
             Self::EcP521 => 66,
-            Self::Hmac | Self::Rsa => 0,
+            Self::Hmac | Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 | Self::Rsa => 0,
+        }
+    }
+}
+
+/// The parameter sets of ML-DSA (FIPS 204 §4, table 2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MlDsaSizes {
+    pub(crate) public_key: usize,
+    pub(crate) signature: usize,
+}
+
+impl Family {
+    pub(crate) const fn ml_dsa(self) -> Option<MlDsaSizes> {
+        match self {
+            Self::MlDsa44 => Some(MlDsaSizes { public_key: 1312, signature: 2420 }),
+            Self::MlDsa65 => Some(MlDsaSizes { public_key: 1952, signature: 3309 }),
+            Self::MlDsa87 => Some(MlDsaSizes { public_key: 2592, signature: 4627 }),
+            Self::EcP256 | Self::EcP384 | Self::EcP521 | Self::Ed25519 | Self::Hmac | Self::Rsa => None,
         }
     }
 }
@@ -78,6 +99,12 @@ algorithms! {
     Hs384 = "HS384", Hmac, default: false;
     /// HMAC with SHA-512; needs a shared secret.
     Hs512 = "HS512", Hmac, default: false;
+    /// ML-DSA-44 (RFC 9964 §4).
+    MlDsa44 = "ML-DSA-44", MlDsa44, default: false;
+    /// ML-DSA-65 (RFC 9964 §4).
+    MlDsa65 = "ML-DSA-65", MlDsa65, default: false;
+    /// ML-DSA-87 (RFC 9964 §4).
+    MlDsa87 = "ML-DSA-87", MlDsa87, default: false;
     /// RSASSA-PSS with SHA-256 and a salt of 32 octets.
     Ps256 = "PS256", Rsa, default: true;
     /// RSASSA-PSS with SHA-384 and a salt of 48 octets.

@@ -29,6 +29,9 @@ mod aws_lc {
                     ParsedPublicKey::new(curve(algorithm).ok_or(Unusable)?, point)
                 }
                 KeyMaterial::Ed25519 { x } => ParsedPublicKey::new(curve(algorithm).ok_or(Unusable)?, x),
+                KeyMaterial::MlDsa { public_key, .. } => {
+                    ParsedPublicKey::new(lattice(algorithm).ok_or(Unusable)?, public_key)
+                }
             }
             .map(Self)
             .map_err(|_| Unusable)
@@ -61,9 +64,18 @@ mod aws_lc {
         }
     }
 
+    fn lattice(algorithm: Algorithm) -> Option<&'static dyn VerificationAlgorithm> {
+        match algorithm {
+            Algorithm::MlDsa44 => Some(&signature::ML_DSA_44),
+            Algorithm::MlDsa65 => Some(&signature::ML_DSA_65),
+            Algorithm::MlDsa87 => Some(&signature::ML_DSA_87),
+            _ => None,
+        }
+    }
+
     /// Whether the backend verifies this algorithm with a public key.
     pub(crate) fn supports(algorithm: Algorithm) -> bool {
-        rsa(algorithm).is_some() || curve(algorithm).is_some()
+        rsa(algorithm).is_some() || curve(algorithm).is_some() || lattice(algorithm).is_some()
     }
 }
 

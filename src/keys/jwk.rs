@@ -16,6 +16,7 @@ use crate::{
 pub(crate) enum KeyMaterial {
     Ec { curve: Family, x: Vec<u8>, y: Vec<u8> },
     Ed25519 { x: Vec<u8> },
+    MlDsa { set: Family, public_key: Vec<u8> },
     Rsa { n: Vec<u8>, e: Vec<u8> },
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn import(
     if members.private {
         return Err(SkipReason::Private);
     }
-    keys_of(&material(&model)?, algorithm, allowed, &kid, jwk)
+    keys_of(&material(&model, algorithm)?, algorithm, allowed, &kid, jwk)
 }
 
 /// One key for each allowed algorithm that fits the material, and the algorithm that its owner named.
@@ -97,6 +98,7 @@ pub(crate) fn keys_of(
     let family = match material {
         KeyMaterial::Ec { curve, .. } => *curve,
         KeyMaterial::Ed25519 { .. } => Family::Ed25519,
+        KeyMaterial::MlDsa { set, .. } => *set,
         KeyMaterial::Rsa { .. } => Family::Rsa,
     };
     if named.is_some_and(|algorithm| algorithm.family() != family) {
@@ -129,8 +131,8 @@ impl Members {
             "kid" => members.kid = Some(value),
             "key_ops" => members.key_ops = Some(value),
             "use" => members.r#use = Some(value),
-            // RFC 7518 §6.2.2, §6.3.2
-            "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" => members.private = true,
+            // RFC 7518 §6.2.2, §6.3.2, RFC 9964 §3
+            "priv" | "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" => members.private = true,
             _ => (),
         })
         .map_err(|_| SkipReason::Malformed)?;
@@ -138,7 +140,7 @@ impl Members {
     }
 }
 
-fn material(model: &AlgorithmParameters) -> Result<KeyMaterial, SkipReason> {
+fn material(model: &AlgorithmParameters, named: Option<Algorithm>) -> Result<KeyMaterial, SkipReason> {
     match model {
         AlgorithmParameters::RSA(rsa) => Ok(KeyMaterial::Rsa { n: number(&rsa.n)?, e: number(&rsa.e)? }),
         AlgorithmParameters::EllipticCurve(ec) => {
@@ -152,6 +154,16 @@ fn material(model: &AlgorithmParameters) -> Result<KeyMaterial, SkipReason> {
         }
         AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
             Ok(KeyMaterial::Ed25519 { x: octets(&pair.x)? })
+        }
+        // RFC 9964 §3: the parameter set stands in `alg`, which is mandatory.
+        AlgorithmParameters::Other(other) if other.fields.get("kty").is_some_and(|kty| kty == "AKP") => {
+            let set = named.map(Algorithm::family).filter(|family| family.ml_dsa().is_some());
+            let public_key =
+                other.fields.get("pub").and_then(|value| value.as_str()).ok_or(SkipReason::Malformed)?;
+            Ok(KeyMaterial::MlDsa {
+                set: set.ok_or(SkipReason::Unsupported)?,
+                public_key: octets(public_key)?,
+            })
         }
         _ => Err(SkipReason::Unsupported),
     }
@@ -181,6 +193,9 @@ fn check_strength(material: &KeyMaterial) -> Result<(), SkipReason> {
         // RFC 7518 §6.2.1.2: full size. The backend checks that the point is on the curve.
         KeyMaterial::Ec { curve, x, y } => {
             x.len() == curve.coordinate_length() && y.len() == curve.coordinate_length()
+        }
+        KeyMaterial::MlDsa { set, public_key } => {
+            set.ml_dsa().is_some_and(|sizes| sizes.public_key == public_key.len())
         }
         KeyMaterial::Ed25519 { x } => <[u8; 32]>::try_from(x.as_slice()).is_ok_and(is_strong_ed25519),
     };

@@ -42,6 +42,9 @@ impl VerificationKey {
                 curve.coordinate_length().saturating_mul(2)
             }
             (Family::Ed25519, KeyMaterial::Ed25519 { .. }) => 64,
+            (family, KeyMaterial::MlDsa { set, .. }) if *set == family => {
+                family.ml_dsa().ok_or(Unusable)?.signature
+            }
             _ => return Err(Unusable),
         };
         let verifier = Verifier::new(algorithm, material)?;

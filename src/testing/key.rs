@@ -6,7 +6,8 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
-        self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair,
+        self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, PqdsaKeyPair,
+        PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -25,6 +26,7 @@ pub(crate) struct SigningKey {
 enum Pair {
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    MlDsa(PqdsaKeyPair),
     Rsa(RsaKeyPair),
 }
 
@@ -36,6 +38,9 @@ impl SigningKey {
             Family::Ed25519 => Ed25519KeyPair::generate().map(Pair::Ed25519),
             Family::EcP256 | Family::EcP384 | Family::EcP521 => {
                 EcdsaKeyPair::generate(curve(algorithm)).map(Pair::Ec)
+            }
+            Family::MlDsa44 | Family::MlDsa65 | Family::MlDsa87 => {
+                PqdsaKeyPair::generate(parameter_set(algorithm)).map(Pair::MlDsa)
             }
             Family::Hmac => Err(aws_lc_rs::error::Unspecified),
         };
@@ -69,6 +74,7 @@ impl SigningKey {
                 };
                 json!({"kty": "EC", "crv": crv, "x": encode(x), "y": encode(y)})
             }
+            Pair::MlDsa(pair) => json!({"kty": "AKP", "pub": encode(pair.public_key().as_ref())}),
             Pair::Ed25519(pair) => {
                 json!({"kty": "OKP", "crv": "Ed25519", "x": encode(pair.public_key().as_ref())})
             }
@@ -93,6 +99,11 @@ impl SigningKey {
             }
             Pair::Ec(pair) => pair.sign(&random, message).expect("an EC key signs").as_ref().to_vec(),
             Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+            Pair::MlDsa(pair) => {
+                let mut octets = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut octets).expect("an ML-DSA key signs");
+                octets
+            }
         }
     }
 }
@@ -102,6 +113,14 @@ fn curve(algorithm: Algorithm) -> &'static EcdsaSigningAlgorithm {
         Algorithm::Es384 => &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
         Algorithm::Es512 => &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
         _ => &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+    }
+}
+
+fn parameter_set(algorithm: Algorithm) -> &'static PqdsaSigningAlgorithm {
+    match algorithm {
+        Algorithm::MlDsa65 => &signature::ML_DSA_65_SIGNING,
+        Algorithm::MlDsa87 => &signature::ML_DSA_87_SIGNING,
+        _ => &signature::ML_DSA_44_SIGNING,
     }
 }
 

@@ -12,7 +12,10 @@ use serde::de::DeserializeOwned;
 use crate::{
     clock::UnixTime,
     error::{AuthError, AuthErrorKind},
-    token::claims::{Claims, Core},
+    token::{
+        claims::{Claims, Core},
+        mismatch::Mismatch,
+    },
 };
 
 /// A verified access token. There is no way to make one but to pass validation.
@@ -88,7 +91,7 @@ impl<C> AccessToken<C> {
     /// [`AuthErrorKind::PolicyDenied`] (403) when the verified claims do not deserialize into `D`.
     pub fn claims_as<D: DeserializeOwned>(&self) -> Result<D, AuthError> {
         serde_json::from_str(self.core.payload())
-            .map_err(|_| AuthErrorKind::PolicyDenied.because(DoesNotFit::find::<D>(self.core.payload())))
+            .map_err(|_| AuthErrorKind::PolicyDenied.because(Mismatch::find::<D>(self.core.payload())))
     }
 
     /// The token's text, if the builder was told to [`keep_token`](crate::ResourceServerBuilder::keep_token).
@@ -113,7 +116,7 @@ impl<C: DeserializeOwned + 'static> AccessToken<C> {
             Some(claims) => claims,
             None => serde_json::from_str(core.payload()).map_err(|_| {
                 AuthErrorKind::ClaimsMismatch
-                    .because(DoesNotFit::find::<C>(core.payload()))
+                    .because(Mismatch::find::<C>(core.payload()))
                     .of_issuer(core.issuer())
             })?,
         };
@@ -131,39 +134,5 @@ impl<C> Clone for AccessToken<C> {
 impl<C> fmt::Debug for AccessToken<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken").field("claims", &type_name::<C>()).finish_non_exhaustive()
-    }
-}
-
-/// Where deserialization stopped and what was expected there, without the value that stopped it: serde's own message
-/// quotes it.
-#[derive(Debug, thiserror::Error)]
-#[error("the claims do not deserialize into `{target}`: at `{path}`, {problem}")]
-struct DoesNotFit {
-    target: &'static str,
-    path: String,
-    problem: String,
-}
-
-impl DoesNotFit {
-    /// Deserializes once more, this time keeping track of the path.
-    fn find<T: DeserializeOwned>(payload: &str) -> Self {
-        let mut deserializer = serde_json::Deserializer::from_str(payload);
-        let (path, problem) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-            Err(error) => (error.path().to_string(), without_value(&error.inner().to_string())),
-            Ok(_) => (String::new(), "the value does not fit".to_owned()),
-        };
-        Self { target: type_name::<T>(), path, problem }
-    }
-}
-
-/// The part of serde's message that speaks of the type: `invalid type: string "…", expected u32 at line 1 column 9`.
-fn without_value(message: &str) -> String {
-    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-    if message.starts_with("missing field `") {
-        return message.to_owned();
-    }
-    match message.rsplit_once(", expected ") {
-        Some((_, expected)) => format!("expected {expected}"),
-        None => "the value does not fit".to_owned(),
     }
 }

@@ -3,5 +3,6 @@
 pub(crate) mod access_token;
 pub(crate) mod claims;
 pub(crate) mod json;
+pub(crate) mod mismatch;
 pub(crate) mod presented;
 pub(crate) mod scope;
