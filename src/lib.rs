@@ -24,6 +24,7 @@ pub use crate::{
     jwt::Check,
     keys::algorithm::Algorithm,
     middleware::{
+        body::{NoBody, RefusalBody, RefusalMode, Rendered, WithBody},
         future::ResponseFuture,
         layer::BearerAuthLayer,
         metadata::MetadataService,

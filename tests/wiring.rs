@@ -197,6 +197,83 @@ async fn claims_are_typed_once_more_for_one_route() {
     assert_eq!(call(&app, "/", Some(issuer.token().mint())).await.0, StatusCode::FORBIDDEN);
 }
 
+#[tokio::test]
+async fn refusals_carry_a_body_where_the_layer_says_so() {
+    let (issuer, api) = scene();
+    let routes = |api: &ResourceServer| {
+        Router::new()
+            .route("/plain", get(async |_: AccessToken| "reached"))
+            .route("/scoped", get(async |_: Scoped<Read>| "reached"))
+            .route("/other", get(async |_: AccessToken<MyClaims>| "reached"))
+            .route("/required", get(async || "reached").layer(api.require(scopes!["read"]).with_body()))
+    };
+    let send = async |app: Router, path: &str, token: Option<String>| {
+        let mut request = Request::builder().uri(path);
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let media_type = parts.headers.get("content-type").map(|value| value.to_str().unwrap().to_owned());
+        (
+            parts.status,
+            media_type,
+            String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap(),
+        )
+    };
+    let problem = |status: u16, title: &str, detail: &str, error: Option<&str>| {
+        let mut problem =
+            serde_json::json!({"type": "about:blank", "title": title, "status": status, "detail": detail});
+        if let Some(error) = error {
+            problem["error"] = error.into();
+        }
+        problem.to_string()
+    };
+    let token = || Some(issuer.token().mint());
+    let scope = problem(403, "Forbidden", "a required scope is missing", Some("insufficient_scope"));
+    let wiring = "the layer verified another claims type than the handler asks for";
+    for (path, token, status, body) in [
+        ("/plain", None, 401, problem(401, "Unauthorized", "no bearer token was sent", None)),
+        (
+            "/plain",
+            Some("x".into()),
+            401,
+            problem(401, "Unauthorized", "the token is malformed", Some("invalid_token")),
+        ),
+        ("/scoped", token(), 403, scope.clone()),
+        ("/required", token(), 403, scope.clone()),
+        ("/other", token(), 500, problem(500, "Internal Server Error", wiring, None)),
+    ] {
+        let answer = send(routes(&api).layer(api.layer().with_body()), path, token.clone()).await;
+        assert_eq!(answer.0.as_u16(), status, "{path}");
+        assert_eq!(answer.1.as_deref(), Some("application/problem+json"), "{path}");
+        assert_eq!(answer.2, body, "{path}");
+        // Without `with_body` there is none, from the layer or behind it.
+        if path != "/required" {
+            let answer = send(routes(&api).layer(api.layer()), path, token).await;
+            assert_eq!(
+                (answer.0.as_u16(), answer.1.as_deref(), answer.2.as_str()),
+                (status, None, ""),
+                "{path}"
+            );
+        }
+    }
+    // Of the application's own making, for `Validated` too, which has no layer.
+    let own = ResourceServer::builder(RESOURCE)
+        .trust(Issuer::jwks(issuer.url(), issuer.jwks()))
+        .render_refusals(|refusal| {
+            let text = format!("{}: {refusal}", refusal.status().as_u16());
+            bearergate::Rendered::new(http::HeaderValue::from_static("text/plain"), text)
+        })
+        .build()
+        .unwrap();
+    let expected =
+        (StatusCode::UNAUTHORIZED, Some("text/plain".into()), "401: no bearer token was sent".into());
+    assert_eq!(send(routes(&own).layer(own.layer().with_body()), "/plain", None).await, expected);
+    let validated = Router::new().route("/", get(async |_: Validated| "reached")).with_state(own);
+    assert_eq!(send(validated, "/", None).await, expected);
+}
+
 #[tokio::test(start_paused = true)]
 async fn htp_08_back_pressure_below_the_layer_is_kept() {
     let clock = TestClock::new();

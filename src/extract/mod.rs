@@ -1,6 +1,6 @@
 //! How a handler asks for what the layer verified: extractors for axum, through axum-core.
 
-use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
+use std::{fmt, marker::PhantomData, ops::Deref};
 
 use axum_core::{
     body::Body,
@@ -24,7 +24,11 @@ use crate::{
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        Refusal::into_response::<Body>(self)
+        if self.has_body() {
+            self.into_response_with_body::<Body>()
+        } else {
+            Refusal::into_response::<Body>(self)
+        }
     }
 }
 
@@ -115,7 +119,7 @@ where
         // Scopes alone: no clock is asked.
         match requirement.check(token.core(), crate::clock::UnixTime::UNREADABLE) {
             Ok(()) => Ok(Self { token, scopes: PhantomData }),
-            Err(kind) => Err(Refusal::new(kind, Arc::clone(&auth.server)).of(requirement)),
+            Err(kind) => Err(auth.refuse(kind).of(requirement)),
         }
     }
 }

@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::{
     error::{AuthErrorKind, ErrorCode},
-    middleware::rejection::Challenge,
+    middleware::{body::Renderer, rejection::Challenge},
     telemetry::RefusalLog,
     token::scope::{Requirement, Scopes},
 };
@@ -23,6 +23,8 @@ pub(crate) struct Responder {
     pub(crate) strip_credentials: bool,
     pub(crate) keep_token: bool,
     pub(crate) log: RefusalLog,
+    /// Chosen by the application; problem details where a layer wants a body and nothing was chosen.
+    pub(crate) renderer: Option<Renderer>,
 }
 
 impl Responder {

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    marker::PhantomData,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -13,19 +14,24 @@ use serde::de::DeserializeOwned;
 use tower::Service;
 
 use crate::{
-    middleware::{layer::Gatekeeper, refusal::Refusal},
+    middleware::{
+        body::{NoBody, RefusalBody},
+        layer::Gatekeeper,
+        refusal::Refusal,
+    },
     validate::Verdict,
 };
 
 pin_project! {
     /// The future of [`BearerAuth`](crate::BearerAuth).
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, C, B>
+    pub struct ResponseFuture<S, C, B, M = NoBody>
     where
         S: Service<Request<B>>,
     {
         #[pin]
         state: State<S, C, B>,
+        mode: PhantomData<fn() -> M>,
     }
 }
 
@@ -49,13 +55,13 @@ struct Waiting<S, C, B> {
     ready: S,
 }
 
-impl<S: Service<Request<B>>, C, B> ResponseFuture<S, C, B> {
+impl<S: Service<Request<B>>, C, B, M> ResponseFuture<S, C, B, M> {
     pub(crate) fn inner(future: S::Future) -> Self {
-        Self { state: State::Inner { future } }
+        Self { state: State::Inner { future }, mode: PhantomData }
     }
 
     pub(crate) fn rejected(refusal: Refusal) -> Self {
-        Self { state: State::Rejected { refusal: Some(Box::new(refusal)) } }
+        Self { state: State::Rejected { refusal: Some(Box::new(refusal)) }, mode: PhantomData }
     }
 
     pub(crate) fn validating(
@@ -66,15 +72,16 @@ impl<S: Service<Request<B>>, C, B> ResponseFuture<S, C, B> {
     ) -> Self {
         Self {
             state: State::Validating { verdict, waiting: Some(Box::new(Waiting { gate, request, ready })) },
+            mode: PhantomData,
         }
     }
 }
 
-impl<S, C, B, ResBody> Future for ResponseFuture<S, C, B>
+impl<S, C, B, M, ResBody> Future for ResponseFuture<S, C, B, M>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
     C: DeserializeOwned + Send + Sync + 'static,
-    ResBody: Default,
+    M: RefusalBody<ResBody>,
 {
     type Output = Result<Response<ResBody>, S::Error>;
 
@@ -85,13 +92,13 @@ where
                 StateProjection::Inner { future } => return future.poll(context),
                 StateProjection::Rejected { refusal } => {
                     let refusal = refusal.take().expect("ResponseFuture polled after completion");
-                    return Poll::Ready(Ok(refusal.into_response()));
+                    return Poll::Ready(Ok(M::respond(*refusal)));
                 }
                 StateProjection::Validating { verdict, waiting } => {
                     let verdict = ready!(verdict.as_mut().poll(context));
                     let Waiting { gate, mut request, mut ready } =
                         *waiting.take().expect("ResponseFuture polled after completion");
-                    match gate.admit(verdict, &mut request) {
+                    match gate.admit::<M, _>(verdict, &mut request) {
                         Ok(()) => State::Inner { future: ready.call(request) },
                         Err(refusal) => State::Rejected { refusal: Some(Box::new(refusal)) },
                     }
@@ -102,7 +109,7 @@ where
     }
 }
 
-impl<S: Service<Request<B>>, C, B> fmt::Debug for ResponseFuture<S, C, B> {
+impl<S: Service<Request<B>>, C, B, M> fmt::Debug for ResponseFuture<S, C, B, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
             State::Inner { .. } => "Inner",

@@ -5,22 +5,40 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use tower::Layer;
 
 use crate::{
-    middleware::{challenge::Responder, service::BearerAuth},
+    middleware::{
+        body::{NoBody, WithBody},
+        challenge::Responder,
+        service::BearerAuth,
+    },
     token::claims::Claims,
     validate::ValidateToken,
 };
 
 /// Lets only requests with a good bearer token reach the service, with [`AccessToken<C>`](crate::AccessToken) in their
 /// extensions. Made by [`ResourceServer::layer`](crate::ResourceServer::layer).
-pub struct BearerAuthLayer<C = Claims> {
-    pub(crate) gate: Gatekeeper<C>,
+pub struct BearerAuthLayer<C = Claims, M = NoBody> {
+    gate: Gatekeeper<C>,
+    mode: PhantomData<fn() -> M>,
 }
 
 impl<C> BearerAuthLayer<C> {
     pub(crate) fn new(validator: Arc<dyn ValidateToken>, server: Arc<Responder>) -> Self {
-        Self { gate: Gatekeeper { validator, server, optional: false, claims: PhantomData } }
+        Self {
+            gate: Gatekeeper { validator, server, optional: false, claims: PhantomData },
+            mode: PhantomData,
+        }
     }
 
+    /// Sends refusals with a body: problem details (RFC 9457), or what the builder's
+    /// [renderer](crate::ResourceServerBuilder::render_refusals) makes. The extractors behind the layer do as it does.
+    /// **Default:** no body, so that any body type will do.
+    #[must_use]
+    pub fn with_body(self) -> BearerAuthLayer<C, WithBody> {
+        BearerAuthLayer { gate: self.gate, mode: PhantomData }
+    }
+}
+
+impl<C, M> BearerAuthLayer<C, M> {
     /// Lets requests without credentials pass as anonymous; a bad token is still refused. **Default:** they get 401.
     #[must_use]
     pub fn optional(mut self) -> Self {
@@ -29,21 +47,21 @@ impl<C> BearerAuthLayer<C> {
     }
 }
 
-impl<S, C> Layer<S> for BearerAuthLayer<C> {
-    type Service = BearerAuth<S, C>;
+impl<S, C, M> Layer<S> for BearerAuthLayer<C, M> {
+    type Service = BearerAuth<S, C, M>;
 
-    fn layer(&self, inner: S) -> BearerAuth<S, C> {
+    fn layer(&self, inner: S) -> BearerAuth<S, C, M> {
         BearerAuth::new(inner, self.gate.clone())
     }
 }
 
-impl<C> Clone for BearerAuthLayer<C> {
+impl<C, M> Clone for BearerAuthLayer<C, M> {
     fn clone(&self) -> Self {
-        Self { gate: self.gate.clone() }
+        Self { gate: self.gate.clone(), mode: PhantomData }
     }
 }
 
-impl<C> fmt::Debug for BearerAuthLayer<C> {
+impl<C, M> fmt::Debug for BearerAuthLayer<C, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BearerAuthLayer").field("optional", &self.gate.optional).finish_non_exhaustive()
     }

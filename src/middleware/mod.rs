@@ -1,6 +1,7 @@
 //! How a verdict becomes HTTP. Only this module knows status codes.
 
 pub(crate) mod bearer;
+pub(crate) mod body;
 pub(crate) mod challenge;
 pub(crate) mod future;
 pub(crate) mod layer;

@@ -9,7 +9,11 @@ use http::{
 
 use crate::{
     error::{AuthError, AuthErrorKind},
-    middleware::{challenge::Responder, rejection::answer},
+    middleware::{
+        body::{self, Rendered},
+        challenge::Responder,
+        rejection::{Challenge, answer},
+    },
     token::scope::Requirement,
 };
 
@@ -22,20 +26,28 @@ pub struct Refusal {
     error: AuthError,
     requirement: Option<Requirement>,
     responder: Option<Arc<Responder>>,
+    with_body: bool,
 }
 
 impl Refusal {
     pub(crate) fn new(error: impl Into<AuthError>, responder: Arc<Responder>) -> Self {
-        Self { error: error.into(), requirement: None, responder: Some(responder) }
+        let with_body = responder.renderer.is_some();
+        Self { error: error.into(), requirement: None, responder: Some(responder), with_body }
     }
 
     /// A refusal for what no layer stands behind.
     pub(crate) fn unwired(kind: AuthErrorKind) -> Self {
-        Self { error: kind.into(), requirement: None, responder: None }
+        Self { error: kind.into(), requirement: None, responder: None, with_body: false }
     }
 
     pub(crate) fn of(mut self, requirement: Requirement) -> Self {
         self.requirement = Some(requirement);
+        self
+    }
+
+    /// Sets whether the extractors answer with a body: as their layer does.
+    pub(crate) fn like_layer(mut self, with_body: bool) -> Self {
+        self.with_body |= with_body;
         self
     }
 
@@ -70,6 +82,29 @@ impl Refusal {
             headers.insert(RETRY_AFTER, retry_after(self.error.retry_after()).into());
         }
         headers
+    }
+
+    /// What the challenge says.
+    pub(crate) fn challenge(&self) -> Challenge {
+        answer(self.error.kind()).challenge
+    }
+
+    /// The body that the server renders: problem details (RFC 9457), unless the builder was given a
+    /// [renderer](crate::ResourceServerBuilder::render_refusals).
+    pub fn render(&self) -> Rendered {
+        let renderer = self.responder.as_ref().and_then(|responder| responder.renderer.as_ref());
+        renderer.map_or_else(|| Rendered::problem(self), |renderer| renderer.render(self))
+    }
+
+    /// The answer, with the body that the server renders.
+    pub fn into_response_with_body<B: From<Vec<u8>>>(self) -> Response<B> {
+        body::response(&self, self.render())
+    }
+
+    /// Whether the extractors answer with a body.
+    #[cfg(feature = "axum")]
+    pub(crate) fn has_body(&self) -> bool {
+        self.with_body
     }
 
     /// The answer, with an empty body.

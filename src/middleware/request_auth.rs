@@ -9,7 +9,10 @@ use http::Extensions;
 use tracing::error;
 
 use crate::{
-    error::AuthErrorKind::{ClaimsTypeDiffers, MissingLayer, MissingToken},
+    error::{
+        AuthError,
+        AuthErrorKind::{ClaimsTypeDiffers, MissingLayer, MissingToken},
+    },
     middleware::{challenge::Responder, refusal::Refusal},
     token::{access_token::AccessToken, claims::Core},
 };
@@ -19,6 +22,8 @@ use crate::{
 pub(crate) struct RequestAuth {
     pub(crate) server: Arc<Responder>,
     pub(crate) outcome: Outcome,
+    /// Whether the layer answers with bodies.
+    pub(crate) with_body: bool,
     /// The claims type, and its name for logs.
     claims: (TypeId, &'static str),
 }
@@ -31,8 +36,13 @@ pub(crate) enum Outcome {
 }
 
 impl RequestAuth {
-    pub(crate) fn new<C: 'static>(server: Arc<Responder>, outcome: Outcome) -> Self {
-        Self { server, outcome, claims: (TypeId::of::<C>(), type_name::<C>()) }
+    pub(crate) fn new<C: 'static>(server: Arc<Responder>, outcome: Outcome, with_body: bool) -> Self {
+        Self { server, outcome, with_body, claims: (TypeId::of::<C>(), type_name::<C>()) }
+    }
+
+    /// A refusal behind the layer, as the layer itself would send it.
+    pub(crate) fn refuse(&self, error: impl Into<AuthError>) -> Refusal {
+        Refusal::new(error, Arc::clone(&self.server)).like_layer(self.with_body)
     }
 
     /// What the layer left, or the 500 that says that there is no layer.
@@ -67,7 +77,7 @@ impl<C: Send + Sync + 'static> AccessToken<C> {
             handler = type_name::<C>(),
             "the layer verifies another claims type than a handler asks for: use one type, or `layer_for::<C>()` on its routes"
         );
-        Err(Refusal::new(ClaimsTypeDiffers, Arc::clone(&auth.server)))
+        Err(auth.refuse(ClaimsTypeDiffers))
     }
 
     /// The token that the layer left in a request's extensions: what the extractors do, for handlers without axum.
@@ -79,7 +89,7 @@ impl<C: Send + Sync + 'static> AccessToken<C> {
     pub fn from_extensions(extensions: &Extensions) -> Result<Self, Refusal> {
         match Self::optional_from_extensions(extensions)? {
             Some(token) => Ok(token),
-            None => Err(Refusal::new(MissingToken, Arc::clone(&RequestAuth::of(extensions)?.server))),
+            None => Err(RequestAuth::of(extensions)?.refuse(MissingToken)),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    marker::PhantomData,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -16,6 +17,7 @@ use crate::{
     clock::Clock,
     error::AuthErrorKind::{MissingLayer, MissingToken},
     middleware::{
+        body::{NoBody, RefusalBody, WithBody},
         challenge::Responder,
         refusal::Refusal,
         request_auth::{Outcome, RequestAuth},
@@ -25,9 +27,9 @@ use crate::{
 
 /// Lets only requests pass whose token fulfils a [`Requirement`]. Stands behind the layer that verified the token. Made
 /// by [`ResourceServer::require`](crate::ResourceServer::require).
-#[derive(Clone)]
-pub struct RequireLayer {
+pub struct RequireLayer<M = NoBody> {
     rule: Arc<Rule>,
+    mode: PhantomData<fn() -> M>,
 }
 
 pub(crate) struct Rule {
@@ -38,39 +40,57 @@ pub(crate) struct Rule {
 
 impl RequireLayer {
     pub(crate) fn new(rule: Rule) -> Self {
-        Self { rule: Arc::new(rule) }
+        Self { rule: Arc::new(rule), mode: PhantomData }
+    }
+
+    /// Sends refusals with a body, as [`BearerAuthLayer::with_body`](crate::BearerAuthLayer::with_body) does. **Default:** no body.
+    #[must_use]
+    pub fn with_body(self) -> RequireLayer<WithBody> {
+        RequireLayer { rule: self.rule, mode: PhantomData }
     }
 }
 
-impl<S> Layer<S> for RequireLayer {
-    type Service = Require<S>;
-
-    fn layer(&self, inner: S) -> Require<S> {
-        Require { inner, rule: Arc::clone(&self.rule) }
+impl<M> Clone for RequireLayer<M> {
+    fn clone(&self) -> Self {
+        Self { rule: Arc::clone(&self.rule), mode: PhantomData }
     }
 }
 
-impl fmt::Debug for RequireLayer {
+impl<S, M> Layer<S> for RequireLayer<M> {
+    type Service = Require<S, M>;
+
+    fn layer(&self, inner: S) -> Require<S, M> {
+        Require { inner, rule: Arc::clone(&self.rule), mode: PhantomData }
+    }
+}
+
+impl<M> fmt::Debug for RequireLayer<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequireLayer").field("requirement", &self.rule.requirement).finish_non_exhaustive()
     }
 }
 
 /// The service that [`RequireLayer`] makes.
-#[derive(Clone)]
-pub struct Require<S> {
+pub struct Require<S, M = NoBody> {
     inner: S,
     rule: Arc<Rule>,
+    mode: PhantomData<fn() -> M>,
 }
 
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Require<S>
+impl<S: Clone, M> Clone for Require<S, M> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), rule: Arc::clone(&self.rule), mode: PhantomData }
+    }
+}
+
+impl<S, M, ReqBody, ResBody> Service<Request<ReqBody>> for Require<S, M>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: Default,
+    M: RefusalBody<ResBody>,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = RequireFuture<S::Future>;
+    type Future = RequireFuture<S::Future, M>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -78,10 +98,15 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match self.rule.check(request.extensions()) {
-            Ok(()) => RequireFuture { state: State::Inner { future: self.inner.call(request) } },
+            Ok(()) => {
+                RequireFuture { state: State::Inner { future: self.inner.call(request) }, mode: PhantomData }
+            }
             Err(refusal) => {
                 self.rule.server.log.record(refusal.error());
-                RequireFuture { state: State::Rejected { refusal: Some(Box::new(refusal)) } }
+                RequireFuture {
+                    state: State::Rejected { refusal: Some(Box::new(refusal)) },
+                    mode: PhantomData,
+                }
             }
         }
     }
@@ -114,7 +139,7 @@ impl Rule {
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for Require<S> {
+impl<S: fmt::Debug, M> fmt::Debug for Require<S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Require").field("inner", &self.inner).finish_non_exhaustive()
     }
@@ -124,9 +149,10 @@ pin_project! {
     /// The future of [`Require`].
     #[must_use = "futures do nothing unless polled"]
     #[derive(Debug)]
-    pub struct RequireFuture<F> {
+    pub struct RequireFuture<F, M = NoBody> {
         #[pin]
         state: State<F>,
+        mode: PhantomData<fn() -> M>,
     }
 }
 
@@ -139,10 +165,10 @@ pin_project! {
     }
 }
 
-impl<F, E, ResBody> Future for RequireFuture<F>
+impl<F, E, M, ResBody> Future for RequireFuture<F, M>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
-    ResBody: Default,
+    M: RefusalBody<ResBody>,
 {
     type Output = F::Output;
 
@@ -151,7 +177,7 @@ where
             StateProjection::Inner { future } => future.poll(context),
             StateProjection::Rejected { refusal } => {
                 let refusal = refusal.take().expect("RequireFuture polled after completion");
-                Poll::Ready(Ok(refusal.into_response()))
+                Poll::Ready(Ok(M::respond(*refusal)))
             }
         }
     }

@@ -1,7 +1,9 @@
 //! One request through the gate.
 
 use std::{
-    fmt, mem,
+    fmt,
+    marker::PhantomData,
+    mem,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -16,6 +18,7 @@ use crate::{
     error::{AuthError, AuthErrorKind},
     middleware::{
         bearer::bearer_token,
+        body::{NoBody, RefusalBody, RefusalMode},
         future::ResponseFuture,
         layer::Gatekeeper,
         refusal::Refusal,
@@ -26,26 +29,27 @@ use crate::{
 };
 
 /// The service that [`BearerAuthLayer`](crate::BearerAuthLayer) makes.
-pub struct BearerAuth<S, C = Claims> {
+pub struct BearerAuth<S, C = Claims, M = NoBody> {
     inner: S,
     gate: Gatekeeper<C>,
+    mode: PhantomData<fn() -> M>,
 }
 
-impl<S, C> BearerAuth<S, C> {
+impl<S, C, M> BearerAuth<S, C, M> {
     pub(crate) fn new(inner: S, gate: Gatekeeper<C>) -> Self {
-        Self { inner, gate }
+        Self { inner, gate, mode: PhantomData }
     }
 }
 
-impl<S, C, ReqBody, ResBody> Service<Request<ReqBody>> for BearerAuth<S, C>
+impl<S, C, M, ReqBody, ResBody> Service<Request<ReqBody>> for BearerAuth<S, C, M>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     C: DeserializeOwned + Send + Sync + 'static,
-    ResBody: Default,
+    M: RefusalBody<ResBody>,
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, C, ReqBody>;
+    type Future = ResponseFuture<S, C, ReqBody, M>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -59,7 +63,8 @@ where
         let token = match bearer_token(request.headers()) {
             Ok(token) => token,
             Err(AuthErrorKind::MissingToken) if self.gate.optional => {
-                let auth = RequestAuth::new::<C>(Arc::clone(&self.gate.server), Outcome::Anonymous);
+                let auth =
+                    RequestAuth::new::<C>(Arc::clone(&self.gate.server), Outcome::Anonymous, M::WITH_BODY);
                 request.extensions_mut().insert(auth);
                 return ResponseFuture::inner(self.inner.call(request));
             }
@@ -67,7 +72,7 @@ where
         };
         let presented = Presented::bearer_bytes(token).with_request(request.method(), request.uri());
         match self.gate.validator.validate(&presented) {
-            Validation::Done(verdict) => match self.gate.admit(verdict, &mut request) {
+            Validation::Done(verdict) => match self.gate.admit::<M, _>(verdict, &mut request) {
                 Ok(()) => ResponseFuture::inner(self.inner.call(request)),
                 Err(refusal) => ResponseFuture::rejected(refusal),
             },
@@ -83,7 +88,11 @@ where
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
     /// Puts the verdict into the request, or says why not.
-    pub(crate) fn admit<B>(&self, verdict: Verdict, request: &mut Request<B>) -> Result<(), Refusal> {
+    pub(crate) fn admit<M: RefusalMode, B>(
+        &self,
+        verdict: Verdict,
+        request: &mut Request<B>,
+    ) -> Result<(), Refusal> {
         let typed = verdict.and_then(|core| {
             let raw = if self.server.keep_token { kept_token(request) } else { None };
             AccessToken::<C>::new(core, raw)
@@ -95,8 +104,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
         } else if let Some(field) = request.headers_mut().get_mut(AUTHORIZATION) {
             field.set_sensitive(true);
         }
-        let auth =
-            RequestAuth::new::<C>(Arc::clone(&self.server), Outcome::Verified(Arc::clone(token.core())));
+        let auth = RequestAuth::new::<C>(
+            Arc::clone(&self.server),
+            Outcome::Verified(Arc::clone(token.core())),
+            M::WITH_BODY,
+        );
         request.extensions_mut().insert(auth);
         request.extensions_mut().insert(token);
         Ok(())
@@ -116,13 +128,13 @@ fn kept_token<B>(request: &Request<B>) -> Option<Arc<SecretString>> {
     Some(Arc::new(SecretString::from(text)))
 }
 
-impl<S: Clone, C> Clone for BearerAuth<S, C> {
+impl<S: Clone, C, M> Clone for BearerAuth<S, C, M> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), gate: self.gate.clone() }
+        Self { inner: self.inner.clone(), gate: self.gate.clone(), mode: PhantomData }
     }
 }
 
-impl<S: fmt::Debug, C> fmt::Debug for BearerAuth<S, C> {
+impl<S: fmt::Debug, C, M> fmt::Debug for BearerAuth<S, C, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BearerAuth").field("inner", &self.inner).finish_non_exhaustive()
     }

@@ -11,7 +11,11 @@ use crate::{
     clock::{Clock, SystemClock},
     error::ConfigError,
     fetch::Fetch,
-    middleware::challenge::{Responder, is_quotable},
+    middleware::{
+        body::{Rendered, Renderer},
+        challenge::{Responder, is_quotable},
+        refusal::Refusal,
+    },
     policy::Audience,
     server::{
         Inner, ResourceServer,
@@ -34,6 +38,7 @@ pub struct ResourceServerBuilder {
     keep_token: bool,
     clock: Arc<dyn Clock>,
     fetch: Option<Arc<dyn Fetch>>,
+    renderer: Option<Renderer>,
 }
 
 impl ResourceServerBuilder {
@@ -47,6 +52,7 @@ impl ResourceServerBuilder {
             keep_token: false,
             clock: Arc::new(SystemClock),
             fetch: None,
+            renderer: None,
         }
     }
 
@@ -80,6 +86,21 @@ impl ResourceServerBuilder {
     /// **Default:** it is not kept.
     pub fn keep_token(mut self) -> Self {
         self.keep_token = true;
+        self
+    }
+
+    /// Makes the body of refusals, for layers that send one ([`with_body`](crate::BearerAuthLayer::with_body)) and for the
+    /// extractors. **Default:** problem details (RFC 9457), and none from extractors whose layer sends none.
+    ///
+    /// ```
+    /// # use bearergate::{Rendered, ResourceServer};
+    /// # use http::HeaderValue;
+    /// let builder = ResourceServer::builder("https://api.example.com").render_refusals(|refusal| {
+    ///     Rendered::new(HeaderValue::from_static("text/plain"), format!("{refusal}\n"))
+    /// });
+    /// ```
+    pub fn render_refusals(mut self, render: impl Fn(&Refusal) -> Rendered + Send + Sync + 'static) -> Self {
+        self.renderer = Some(Renderer::new(render));
         self
     }
 
@@ -120,6 +141,7 @@ impl ResourceServerBuilder {
             resource_metadata: OnceLock::new(),
             strip_credentials: self.strip_credentials,
             keep_token: self.keep_token,
+            renderer: self.renderer,
             log: RefusalLog::new(Arc::clone(&shared.clock)),
         });
         let inner = settle::with_this(|this| Inner {
