@@ -6,6 +6,9 @@ mod error;
 #[cfg(feature = "axum")]
 mod extract;
 mod fetch;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod jwt;
 mod keys;
 mod middleware;

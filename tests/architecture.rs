@@ -29,6 +29,7 @@ const PICTURE: &[(&str, &[&str])] = &[
     ),
     ("extract", &["clock", "error", "middleware", "server", "token"]),
     ("testing", &["clock", "error", "fetch", "keys", "server", "token"]),
+    ("fuzzing", &["error", "jwt", "keys", "middleware", "token"]),
 ];
 
 fn source() -> PathBuf {
