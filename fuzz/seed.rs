@@ -1,11 +1,12 @@
-//! Writes first inputs for every target into `fuzz/corpus`, made by the embedded issuer.
+//! Writes first inputs for every target, made by the embedded issuer, into `fuzz/corpus` or the folder that is named.
 
 use std::{fs, io, path::Path};
 
 use bearergate::{Algorithm, testing::TestIssuer};
 
 fn main() -> io::Result<()> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let corpus = std::env::args().nth(1).unwrap_or_else(|| "fuzz/corpus".to_owned());
+    let corpus = Path::new(&corpus);
     let write = |target: &str, name: &str, content: &[u8]| {
         let folder = corpus.join(target);
         fs::create_dir_all(&folder)?;
