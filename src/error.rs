@@ -345,6 +345,14 @@ pub enum ConfigError {
         "the realm holds characters that a challenge cannot carry: use printable ASCII without quote and backslash"
     )]
     InvalidRealm,
+    /// The limit for the length of tokens is out of range.
+    #[error(
+        "a limit of {bytes} octets for tokens is not between 1 and 65536: change what `.max_token_bytes(..)` is given, or leave it out for 16384"
+    )]
+    TokenLimit {
+        /// What was asked for.
+        bytes: usize,
+    },
     /// A scope is not a scope-token.
     #[error(transparent)]
     InvalidScope(#[from] InvalidScope),

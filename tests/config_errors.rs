@@ -64,6 +64,19 @@ fn empty_resource() {
 }
 
 #[test]
+fn limit_for_tokens_out_of_range() {
+    let build = |bytes: usize| builder().trust(good()).max_token_bytes(bytes).build();
+    for bytes in [0, 64 * 1024 + 1, usize::MAX] {
+        let error = build(bytes).unwrap_err();
+        assert!(matches!(error, ConfigError::TokenLimit { bytes: told } if told == bytes), "{error}");
+        assert!(error.to_string().contains(".max_token_bytes(..)"), "{error}");
+    }
+    for bytes in [1, 16 * 1024, 64 * 1024] {
+        assert!(build(bytes).is_ok(), "{bytes}");
+    }
+}
+
+#[test]
 fn no_issuer() {
     let error = builder().build().unwrap_err();
     assert!(matches!(error, ConfigError::NoIssuer), "{error}");
@@ -522,6 +535,7 @@ fn messages_are_one_lower_case_sentence() {
         builder().build().unwrap_err(),
         builder().trust(good()).trust(good()).build().unwrap_err(),
         builder().trust(good()).realm("").build().unwrap_err(),
+        builder().trust(good()).max_token_bytes(0).build().unwrap_err(),
         refused(Issuer::jwks("", "{}")),
         refused(Issuer::jwks(ISSUER, "{}")),
         refused(Issuer::jwks_file(ISSUER, "/nowhere/at/all")),

@@ -11,12 +11,12 @@ mod common;
 use bearergate::{
     AccessToken, AuthErrorKind,
     AuthErrorKind::{InvalidSignature, MalformedToken, TokenTooLong},
-    Check, CheckOutcome, Presented, UnixTime,
+    Check, CheckOutcome, Presented, ResourceServer, UnixTime,
     testing::TokenBuilder,
 };
 use common::{
     Api, ISSUER, NOW, RESOURCE, at_once, decode, encode, es256, over_octets, over_segments, segments,
-    with_signature,
+    trusted, with_signature,
 };
 use serde_json::{Value, json};
 
@@ -230,7 +230,7 @@ fn enc_03_dots_cost_no_memory() {
 
 /// Where a token stopped.
 fn failed_at(api: &Api, token: &str) -> (Check, AuthErrorKind) {
-    let explanation = api.server.explain(token);
+    let explanation = api.server.explain(&Presented::bearer(token));
     let failure = explanation.steps().iter().find_map(|(check, outcome)| match outcome {
         CheckOutcome::Failed(kind) => Some((*check, *kind)),
         _ => None,
@@ -318,6 +318,28 @@ fn enc_06_size() {
         let token = character.repeat(LIMIT + 1);
         api.refuses(&token, TokenTooLong, format!("{character:?}"));
         assert_eq!(failed_at(&api, &token), (Check::Structure, TokenTooLong));
+    }
+}
+
+#[test]
+fn enc_06_the_limit_is_a_setting() {
+    let (issuer, api) = es256();
+    let token = issuer.token().claim("x", "p".repeat(40_000)).mint();
+    api.refuses(&token, TokenTooLong, "by default");
+    for (limit, expected) in [
+        (token.len() - 1, Some(TokenTooLong)),
+        (token.len(), None),
+        (64 * 1024, None),
+        (1, Some(TokenTooLong)),
+    ] {
+        let server = ResourceServer::builder(RESOURCE)
+            .trust(trusted(&issuer))
+            .clock(api.clock.clone())
+            .max_token_bytes(limit)
+            .build()
+            .unwrap();
+        let verdict: Result<AccessToken, _> = at_once(server.validate(&Presented::bearer(&token)));
+        assert_eq!(verdict.err().map(|error| error.kind()), expected, "{limit}");
     }
 }
 

@@ -8,14 +8,22 @@
 
 mod common;
 
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::{cmp::Ordering, collections::BTreeSet, time::Duration};
 
 use bearergate::{
     AccessToken, Algorithm, AuthErrorKind, Check, CheckOutcome, Explanation, Issuer, Presented, Profile,
-    ResourceServer, UnixTime,
+    Requirement, ResourceServer, UnixTime, scopes,
     testing::{TestClock, TestIssuer, TokenBuilder},
 };
-use common::{Api, ISSUER, NOW, NoNetwork, RESOURCE, StillClock, at_once, encode, issuer, trusted};
+use common::{
+    Api, ISSUER, NOW, NoNetwork, RESOURCE, StillClock, at_once, encode, issuer, issuer_at, trusted,
+};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::Index,
+    test_runner::{Config, TestRunner},
+};
 use serde_json::json;
 
 /// Texts that stand in the tokens of these tests, and must stand nowhere else.
@@ -28,6 +36,7 @@ fn token(issuer: &TestIssuer) -> TokenBuilder {
         .subject(format!("sub-{MARKED}"))
         .client_id(format!("client-{MARKED}"))
         .scope(format!("scope-{MARKED}"))
+        .claim("aud", [RESOURCE.to_owned(), format!("aud-{MARKED}")])
         .claim("jti", format!("jti-{MARKED}"))
         .claim("email", format!("email-{MARKED}"))
         .header("x", format!("header-{MARKED}"))
@@ -88,6 +97,10 @@ fn verdict(server: &ResourceServer, token: &str) -> Option<AuthErrorKind> {
     verdict.err().map(|error| error.kind())
 }
 
+fn explain(server: &ResourceServer, token: &str) -> Explanation {
+    server.explain(&Presented::bearer(token))
+}
+
 /// Every check in order: passed, then the one that failed, then skipped.
 #[track_caller]
 fn stopped_at(explanation: &Explanation, check: Option<Check>, kind: Option<AuthErrorKind>, what: &str) {
@@ -114,7 +127,7 @@ fn explain_agrees_with_validate() {
     for (what, token, check) in table(&issuer) {
         let kind = verdict(&api.server, &token);
         assert_eq!(kind.is_some(), check.is_some(), "{what}");
-        stopped_at(&api.server.explain(&token), check, kind, what);
+        stopped_at(&explain(&api.server, &token), check, kind, what);
     }
 }
 
@@ -127,7 +140,7 @@ fn explain_agrees_with_validate_in_strict_mode() {
         ("no jti", token(&issuer).without("jti").mint(), Some(Check::Claims)),
     ];
     for (what, token, check) in table(&issuer).into_iter().chain(more) {
-        stopped_at(&api.server.explain(&token), check, verdict(&api.server, &token), what);
+        stopped_at(&explain(&api.server, &token), check, verdict(&api.server, &token), what);
     }
 }
 
@@ -145,14 +158,11 @@ fn explain_prints_no_claim_value() {
     let issuer = issuer([Algorithm::Es256]);
     let api = Api::trusting([trusted(&issuer)]);
     for (what, token, _) in table(&issuer) {
-        let explanation = api.server.explain(&token);
+        let explanation = explain(&api.server, &token);
         let text = format!("{explanation} {explanation:?} {explanation:#?}");
         assert!(!text.contains(MARKED), "{what}: {text}");
         assert!(!text.contains(&encode(MARKED)[..12]), "{what}: {text}");
-        assert!(
-            !text.contains(ISSUER) && !text.contains(RESOURCE) && !text.contains("es256-0"),
-            "{what}: {text}"
-        );
+        assert!(!text.contains(ISSUER) && !text.contains("es256-0"), "{what}: {text}");
         for segment in token.split('.').filter(|segment| segment.len() > 8) {
             assert!(!text.contains(segment), "{what}: {text}");
         }
@@ -163,10 +173,10 @@ fn explain_prints_no_claim_value() {
 fn explain_prints_one_line_for_each_check() {
     let issuer = issuer([Algorithm::Es256]);
     let api = Api::trusting([trusted(&issuer)]);
-    let good = api.server.explain(&issuer.token().mint()).to_string();
+    let good = explain(&api.server, &issuer.token().mint()).to_string();
     assert_eq!(good.lines().count(), Check::ALL.len());
     assert!(good.lines().all(|line| line.starts_with("pass ")), "{good}");
-    let late = api.server.explain(&issuer.token().expired().mint()).to_string();
+    let late = explain(&api.server, &issuer.token().expired().mint()).to_string();
     assert_eq!(
         late.lines().collect::<Vec<_>>(),
         [
@@ -174,7 +184,8 @@ fn explain_prints_one_line_for_each_check() {
             "pass Header",
             "pass Payload",
             "pass Issuer",
-            "FAIL UnverifiedTimesAndAudience: the token is expired",
+            "FAIL UnverifiedTimesAndAudience: the token is expired (expected: at 1800000000, give or take 60 s, `exp` lies ahead, \
+             `nbf` and `iat` do not; `aud` names `https://api.example.com`)",
             "skip Algorithm",
             "skip Type",
             "skip Key",
@@ -183,6 +194,145 @@ fn explain_prints_one_line_for_each_check() {
             "skip Binding",
         ]
     );
+}
+
+#[test]
+fn explain_says_what_is_configured() {
+    let issuer = issuer([Algorithm::Es256]);
+    let other = issuer_at("https://other.example", [Algorithm::Es256]);
+    let entry = trusted(&issuer)
+        .audiences(["api", "web", RESOURCE])
+        .algorithms([Algorithm::Es256, Algorithm::Rs256])
+        .profile(Profile::Rfc9068)
+        .leeway(Duration::from_secs(5));
+    let api = Api::trusting([entry, trusted(&other)]);
+    let good = || token(&issuer);
+    for (check, token, expectation) in [
+        (Check::Structure, MARKED.to_owned(), "at most 16384 octets, in three segments"),
+        (Check::Issuer, good().issuer(MARKED).mint(), "`iss` is one of the 2 issuers that are trusted"),
+        (
+            Check::UnverifiedTimesAndAudience,
+            good().audience(MARKED).mint(),
+            "at 1800000000, give or take 5 s, `exp` lies ahead, \
+             `nbf` and `iat` do not; \
+             `aud` names `api`, `web` or `https://api.example.com`",
+        ),
+        (Check::Algorithm, good().header("alg", "ES384").mint(), "`alg` is `ES256` or `RS256`"),
+        (Check::Type, good().header("typ", "JWT").mint(), "`typ` is `at+jwt`"),
+        (
+            Check::Claims,
+            good().without("jti").mint(),
+            "registered claims have their types, and none is that of another kind of JWT; \
+             `sub`, `client_id`, `iat` and `jti` are there",
+        ),
+    ] {
+        let explanation = explain(&api.server, &token);
+        let failed = explanation.steps().iter().find(|(_, outcome)| outcome.label() == "failed").unwrap().0;
+        assert_eq!(failed, check);
+        assert_eq!(explanation.expectation(check), Some(expectation));
+        assert!(explanation.to_string().contains(&format!("(expected: {expectation})")), "{explanation}");
+    }
+    // Without an entry there are no rules of one.
+    let nobody = explain(&api.server, &good().issuer(MARKED).mint());
+    assert_eq!(nobody.expectation(Check::Algorithm), None);
+    let any = trusted(&issuer).dangerous().accept_any_audience();
+    let explanation = explain(&Api::trusting([any]).server, &good().mint());
+    let expectation = explanation.expectation(Check::UnverifiedTimesAndAudience).unwrap();
+    assert!(expectation.ends_with("`aud` names anything"), "{expectation}");
+    assert_eq!(explanation.expectation(Check::Issuer), Some("`iss` is the one issuer that is trusted"));
+    assert_eq!(explanation.expectation(Check::Scope), None, "nothing asks for it");
+}
+
+#[test]
+fn explain_for_a_route_goes_on_where_the_token_is_good() {
+    let issuer = issuer([Algorithm::Es256]);
+    let api = Api::trusting([trusted(&issuer)]);
+    let good = || issuer.token().scope("read write").claim("acr", "high").claim("auth_time", NOW - 60);
+    let explain = |token: &TokenBuilder, requirement: &Requirement| {
+        api.server.explain_for(&Presented::bearer(&token.mint()), requirement)
+    };
+    let last = |explanation: &Explanation| explanation.steps()[Check::ALL.len()..].to_vec();
+    let (scope, authentication) = (Check::Scope, Check::Authentication);
+    let (lacking, weak) = (AuthErrorKind::InsufficientScope, AuthErrorKind::InsufficientAuthentication);
+    let (passed, skipped, failed) = (CheckOutcome::Passed, CheckOutcome::Skipped, CheckOutcome::Failed);
+
+    let nothing = Requirement::default();
+    assert_eq!(last(&explain(&good(), &nothing)), []);
+    let scopes = Requirement::any_of([scopes!["read", "admin"], scopes!["write"]]);
+    assert_eq!(last(&explain(&good(), &scopes)), [(scope, passed)]);
+    let explanation = explain(&good().scope("read"), &scopes);
+    assert_eq!(last(&explanation), [(scope, failed(lacking))]);
+    assert_eq!(explanation.failure(), Some(lacking));
+    assert_eq!(explanation.expectation(scope), Some("the token carries `read admin` or `write`"));
+    assert_eq!(last(&explain(&good().expired(), &scopes)), [(scope, skipped)]);
+
+    let both = Requirement::scopes(scopes!["read"]).acr(["high", "higher"]).max_age(Duration::from_secs(60));
+    let explanation = explain(&good(), &both);
+    assert_eq!(last(&explanation), [(scope, passed), (authentication, passed)]);
+    assert!(explanation.is_accepted());
+    let explanation = explain(&good().claim("acr", "low"), &both);
+    assert_eq!(last(&explanation), [(scope, passed), (authentication, failed(weak))]);
+    let expectation = "`acr` is `high` or `higher`; `auth_time` lies at most 60 s back";
+    assert_eq!(explanation.expectation(authentication), Some(expectation));
+    let explanation = explain(&good().scope("write").claim("acr", "low"), &both);
+    assert_eq!(last(&explanation), [(scope, failed(lacking)), (authentication, skipped)]);
+    let age = Requirement::default().max_age(Duration::from_secs(59));
+    assert_eq!(last(&explain(&good(), &age)), [(authentication, failed(weak))]);
+}
+
+/// What is done to the text of a token.
+#[derive(Clone, Copy, Debug)]
+enum Mutation {
+    Insert,
+    Remove,
+    Replace,
+    Truncate,
+}
+
+/// Whatever becomes of a token's text, or of the texts that are signed: one verdict.
+#[test]
+fn explain_agrees_with_validate_on_any_mutation() {
+    let issuer = issuer([Algorithm::Es256]);
+    let api = Api::trusting([trusted(&issuer)]);
+    let texts: Vec<_> = table(&issuer).into_iter().map(|(_, token, _)| token).collect();
+    let good = token(&issuer);
+    let change = (
+        prop_oneof![
+            Just(Mutation::Insert),
+            Just(Mutation::Remove),
+            Just(Mutation::Replace),
+            Just(Mutation::Truncate)
+        ],
+        any::<Index>(),
+        // Most are of base64url or of JSON, so that not all fail at the first step.
+        prop_oneof![4 => "[A-Za-z0-9_.\"{}:,-]", 1 => any::<char>().prop_map(String::from)],
+    );
+    let mutate = |text: &str, (mutation, place, with): &(Mutation, Index, String)| {
+        let mut chars: Vec<char> = text.chars().collect();
+        let at = place.index(chars.len() + 1);
+        let end = chars.len().min(at + usize::from(!matches!(mutation, Mutation::Insert)));
+        match mutation {
+            Mutation::Insert | Mutation::Replace => drop(chars.splice(at..end, with.chars())),
+            Mutation::Remove => drop(chars.drain(at..end)),
+            Mutation::Truncate => chars.truncate(at),
+        }
+        String::from_iter(chars)
+    };
+    let any_token = (any::<Index>(), 0..3_u8, vec(change, 1..3));
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(256) });
+    let outcome = runner.run(&any_token, |(which, layer, changes)| {
+        let apply = |text: String| changes.iter().fold(text, |text, change| mutate(&text, change));
+        let text = match layer {
+            0 => apply(which.get(&texts).clone()),
+            1 => good.clone().header_text(apply(good.header_json())).mint(),
+            _ => good.clone().payload_text(apply(good.payload_json())).mint(),
+        };
+        let explanation = explain(&api.server, &text);
+        prop_assert_eq!(explanation.failure(), verdict(&api.server, &text));
+        prop_assert_eq!(explanation.is_accepted(), explanation.failure().is_none());
+        Ok(())
+    });
+    outcome.unwrap();
 }
 
 #[test]
@@ -195,13 +345,14 @@ fn explain_agrees_when_the_clock_cannot_be_read() {
         let kind = verdict(&api.server, &token);
         assert_eq!(kind, Some(AuthErrorKind::ClockUnavailable));
         assert_eq!(api.server.refuse(AuthErrorKind::ClockUnavailable.into()).status(), 503);
-        let explanation = api.server.explain(&token);
+        let explanation = explain(&api.server, &token);
         assert_eq!(explanation.failure(), kind);
         assert!(!explanation.is_accepted());
         assert_eq!(explanation.steps().len(), Check::ALL.len());
+        assert_eq!(explanation.expectation(Check::Structure), Some("a clock that reads 1970 or later"));
     }
     api.clock.set(UnixTime::from_secs(NOW));
-    assert!(api.server.explain(&token).is_accepted());
+    assert!(explain(&api.server, &token).is_accepted());
 }
 
 #[test]
@@ -214,7 +365,7 @@ fn explain_without_keys_waits_for_nobody() {
         .build()
         .unwrap();
     let issuer = issuer([Algorithm::Es256]);
-    let explanation = server.explain(&issuer.token().mint());
+    let explanation = explain(&server, &issuer.token().mint());
     stopped_at(&explanation, Some(Check::Key), Some(AuthErrorKind::KeysUnavailable), "no keys yet");
     assert_eq!(network.requests(), 0);
 }
@@ -231,14 +382,14 @@ async fn explain_never_fetches() {
         .unwrap();
     server.ready().await.unwrap();
     assert_eq!(issuer.requests("/jwks"), 1);
-    assert!(server.explain(&issuer.token().mint()).is_accepted());
+    assert!(explain(&server, &issuer.token().mint()).is_accepted());
     issuer.rotate();
     for number in 0..10 {
         let unknown = token(&issuer).header("kid", format!("unknown {number}")).mint();
-        assert_eq!(server.explain(&unknown).failure(), Some(AuthErrorKind::UnknownKey));
-        assert_eq!(server.explain(&token(&issuer).mint()).failure(), Some(AuthErrorKind::UnknownKey));
+        assert_eq!(explain(&server, &unknown).failure(), Some(AuthErrorKind::UnknownKey));
+        assert_eq!(explain(&server, &token(&issuer).mint()).failure(), Some(AuthErrorKind::UnknownKey));
         for (_, token, _) in table(&issuer) {
-            let _explained = server.explain(&token);
+            let _explained = explain(&server, &token);
         }
         // Whatever was started would run now.
         tokio::task::yield_now().await;
@@ -249,5 +400,5 @@ async fn explain_never_fetches() {
     let verdict: Result<AccessToken, _> = server.validate(&Presented::bearer(&rotated)).await;
     assert!(verdict.is_ok());
     assert_eq!(issuer.requests("/jwks"), 2);
-    assert!(server.explain(&rotated).is_accepted());
+    assert!(explain(&server, &rotated).is_accepted());
 }

@@ -206,9 +206,11 @@ async fn htp_09_extensions_are_only_ours() {
 async fn htp_10_optional_lets_only_the_anonymous_pass() {
     let scene = Scene::new();
     let layer = || scene.api.layer().optional();
-    for fields in [&[][..], &["Basic eDp5"]] {
-        let (status, _, body) = send(layer(), fields).await;
-        assert_eq!((status, body.as_str()), (StatusCode::OK, "anonymous"));
+    let (status, _, body) = send(layer(), &[]).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "anonymous"));
+    // Credentials that are not ours are credentials.
+    for field in ["Basic eDp5", "DPoP abc", "Bearer\tabc", "Bearer=abc", ""] {
+        assert_eq!(send(layer(), &[field]).await.0, StatusCode::UNAUTHORIZED, "{field:?}");
     }
     let (_, _, body) = send(layer(), &[&scene.bearer()]).await;
     assert_eq!(body, "test-user");
@@ -324,4 +326,53 @@ async fn step_up_asks_for_a_stronger_or_fresher_login() {
         assert!(challenge.contains("error=\"insufficient_user_authentication\""), "{challenge}");
         assert!(challenge.ends_with("acr_values=\"gold silver\", max_age=\"300\""), "{challenge}");
     }
+}
+
+#[tokio::test]
+async fn a_requirement_that_cannot_be_fulfilled_refuses() {
+    use bearergate::{Requirement, UnixTime, testing::TestClock};
+    let clock = TestClock::at(UnixTime::from_secs(1_800_000_000));
+    let issuer =
+        TestIssuer::builder().clock(clock.clone()).default_audience(RESOURCE).offline("https://as.example");
+    let api = ResourceServer::builder(RESOURCE)
+        .trust(Issuer::jwks(issuer.url(), issuer.jwks()))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let send = async |requirement: Requirement, token: bearergate::testing::TokenBuilder| {
+        let broken = clock.clone();
+        let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+        // Between layer and requirement, the clock can break.
+        let between = tower::util::MapRequestLayer::new(move |request: Request<()>| {
+            if request.uri().path() == "/broken" {
+                broken.set(UnixTime::from_secs(-1));
+            }
+            request
+        });
+        let service = api.layer().layer(between.layer(api.require(requirement).layer(inner)));
+        let path = if token.payload_json().contains("break-the-clock") { "/broken" } else { "/" };
+        let request = Request::builder()
+            .uri(path)
+            .header(AUTHORIZATION, format!("Bearer {}", token.mint()))
+            .body(())
+            .unwrap();
+        service.oneshot(request).await.unwrap().status()
+    };
+    let recent = std::time::Duration::from_secs(60);
+    let token = || issuer.token().scope("read").claim("acr", "gold");
+    let aged = |auth_time: i64| token().claim("auth_time", auth_time);
+    assert_eq!(send(Requirement::any_of([]), token()).await, StatusCode::FORBIDDEN);
+    assert_eq!(send(Requirement::any_of([scopes!["read"]]), token()).await, StatusCode::OK);
+    assert_eq!(
+        send(Requirement::default().acr(<[&str; 0]>::default()), token()).await,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(send(Requirement::default().acr(["gold"]), token()).await, StatusCode::OK);
+    assert_eq!(send(Requirement::default().max_age(recent), aged(1_800_000_000)).await, StatusCode::OK);
+    assert_eq!(
+        send(Requirement::default().max_age(recent), aged(253_402_300_799)).await,
+        StatusCode::UNAUTHORIZED
+    );
+    let breaking = aged(1_799_999_990).claim("note", "break-the-clock");
+    assert_eq!(send(Requirement::default().max_age(recent), breaking).await, StatusCode::SERVICE_UNAVAILABLE);
 }

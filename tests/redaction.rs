@@ -198,8 +198,8 @@ fn ops_01_what_holds_a_good_token_prints_nothing_of_it() {
     printed.debug("AccessToken that keeps its text", &kept);
     printed.debug("the kept text", raw);
     printed.error("claims_as", &default.claims_as::<Own>().unwrap_err());
-    printed.debug("Explanation", &api.server.explain(&text));
-    printed.text("Explanation", api.server.explain(&text).to_string());
+    printed.debug("Explanation", &api.server.explain(&Presented::bearer(&text)));
+    printed.text("Explanation", api.server.explain(&Presented::bearer(&text)).to_string());
     printed.debug("ResourceServer", &api.server);
     printed.debug("Issuers", &api.server.issuers());
     printed.debug("Health", &api.server.health());
@@ -268,8 +268,8 @@ fn ops_01_errors_and_refusals_print_nothing_of_the_token() {
         printed.error(place, &refusal);
         printed.debug(place, &refusal.headers());
         printed.debug(place, &refusal.into_response::<String>());
-        printed.debug(place, &api.server.explain(&token));
-        printed.text(place, api.server.explain(&token).to_string());
+        printed.debug(place, &api.server.explain(&Presented::bearer(&token)));
+        printed.text(place, api.server.explain(&Presented::bearer(&token)).to_string());
         tokens.push(token);
     }
     let good = token(&issuer).mint();
@@ -318,7 +318,7 @@ fn ops_01_nothing_of_a_token_is_logged() {
         let optional = api.server.layer().optional().layer(tower::service_fn(see as fn(_) -> _));
         for token in bad.iter().map(|(_, token)| token).chain([&good]) {
             let _verdict = api.verdict(token);
-            let _explanation = api.server.explain(token);
+            let _explanation = api.server.explain(&Presented::bearer(token));
             // Some of the tokens are no field value, and never come this far.
             let Ok(request) = Request::get("/").header("authorization", format!("Bearer {token}")).body(())
             else {

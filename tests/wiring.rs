@@ -280,39 +280,99 @@ async fn htp_08_back_pressure_below_the_layer_is_kept() {
     let issuer =
         TestIssuer::builder().clock(clock.clone()).default_audience(RESOURCE).offline("https://as.example");
     let fetch = ScriptedFetch::new(&issuer);
-    fetch.set(Mode::Slow(Duration::from_secs(1)));
     let api = ResourceServer::builder(RESOURCE)
         .trust(Issuer::discover(issuer.url()))
         .clock(clock)
-        .http_client(fetch)
+        .http_client(fetch.clone())
         .build()
         .unwrap();
-    // Two permits below the layer. A service that is called without being ready panics.
-    let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
-    let mut service = api.layer().layer(ConcurrencyLimitLayer::new(2).layer(inner));
-    let request = || {
-        let bearer = format!("Bearer {}", issuer.token().mint());
+    api.ready().await.unwrap();
+    // One place below the layer, and a service that answers only when it is told to.
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let inner = service_fn({
+        let gate = std::sync::Arc::clone(&gate);
+        move |_: Request<()>| {
+            let gate = std::sync::Arc::clone(&gate);
+            async move {
+                gate.acquire().await.unwrap().forget();
+                Ok::<_, Infallible>(Response::new(String::new()))
+            }
+        }
+    });
+    let mut service = api.layer().layer(ConcurrencyLimitLayer::new(1).layer(inner));
+    let request = |token: bearergate::testing::TokenBuilder| {
+        let bearer = format!("Bearer {}", token.mint());
         Request::builder().header(AUTHORIZATION, bearer).body(()).unwrap()
     };
-    // Cold: both requests wait for keys, and hold the permit that they were given.
+    let poll = |future: std::pin::Pin<&mut _>| Future::poll(future, &mut Context::from_waker(Waker::noop()));
+
+    // A request waits for a key. It takes no place from the good token that comes after it.
+    fetch.set(Mode::Slow(Duration::from_secs(1)));
+    issuer.rotate_gently();
     poll_fn(|context| service.poll_ready(context)).await.unwrap();
-    let first = service.call(request());
+    let mut waiting = Box::pin(service.call(request(issuer.token())));
+    assert!(poll(waiting.as_mut()).is_pending());
     poll_fn(|context| service.poll_ready(context)).await.unwrap();
-    let second = service.call(request());
-    assert!(service.poll_ready(&mut Context::from_waker(Waker::noop())).is_pending());
-    // One is cancelled: its permit comes back. The other goes through.
-    drop(second);
-    let Poll::Ready(Ok(())) = service.poll_ready(&mut Context::from_waker(Waker::noop())) else {
-        panic!("the permit of a cancelled request is lost");
-    };
-    assert_eq!(first.await.unwrap().status(), StatusCode::OK);
-    // Warm: the same, without a wait.
-    assert_eq!(service.call(request()).await.unwrap().status(), StatusCode::OK);
-    // A refused request gives its permit back as well.
-    for _ in 0..5 {
+    let mut second = Box::pin(service.call(request(issuer.token())));
+    assert!(poll(second.as_mut()).is_pending());
+
+    // The key is there: both are admitted, and one at a time is let through.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(poll(waiting.as_mut()).is_pending());
+    assert!(poll(second.as_mut()).is_pending());
+    assert!(
+        service.poll_ready(&mut Context::from_waker(Waker::noop())).is_pending(),
+        "the one place is taken"
+    );
+    gate.add_permits(1);
+    assert_eq!(waiting.await.unwrap().status(), StatusCode::OK);
+    assert!(poll(second.as_mut()).is_pending());
+    gate.add_permits(1);
+    assert_eq!(second.await.unwrap().status(), StatusCode::OK);
+
+    // A refused request gives its place back, and so does a cancelled one.
+    for _ in 0..3 {
         poll_fn(|context| service.poll_ready(context)).await.unwrap();
         assert_eq!(service.call(Request::new(())).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+        poll_fn(|context| service.poll_ready(context)).await.unwrap();
+        let mut cancelled = Box::pin(service.call(request(issuer.token())));
+        assert!(poll(cancelled.as_mut()).is_pending());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_keys_take_no_place_from_good_tokens() {
+    let clock = TestClock::new();
+    let issuer =
+        TestIssuer::builder().clock(clock.clone()).default_audience(RESOURCE).offline("https://as.example");
+    let fetch = ScriptedFetch::new(&issuer);
+    let api = ResourceServer::builder(RESOURCE)
+        .trust(Issuer::discover(issuer.url()))
+        .clock(clock)
+        .http_client(fetch.clone())
+        .build()
+        .unwrap();
+    api.ready().await.unwrap();
+    fetch.set(Mode::Hang);
+    let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    let mut service = api.layer().layer(ConcurrencyLimitLayer::new(2).layer(inner));
+    let request = |token: bearergate::testing::TokenBuilder| {
+        let bearer = format!("Bearer {}", token.mint());
+        Request::builder().header(AUTHORIZATION, bearer).body(()).unwrap()
+    };
+    let mut waiting = Vec::new();
+    for kid in 0..10 {
+        poll_fn(|context| service.poll_ready(context)).await.unwrap();
+        let mut future =
+            Box::pin(service.call(request(issuer.token().header("kid", format!("unknown-{kid}")))));
+        let polled = Future::poll(future.as_mut(), &mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        waiting.push(future);
+    }
+    let Poll::Ready(Ok(())) = service.poll_ready(&mut Context::from_waker(Waker::noop())) else {
+        panic!("those who wait for a key hold every place");
+    };
+    assert_eq!(service.call(request(issuer.token())).await.unwrap().status(), StatusCode::OK);
 }
 
 #[test]

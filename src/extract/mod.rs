@@ -7,11 +7,10 @@ use axum_core::{
     extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
-use http::request::Parts;
+use http::{header::AUTHORIZATION, request::Parts};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    error::AuthErrorKind,
     middleware::{refusal::Refusal, request_auth::RequestAuth},
     server::ResourceServer,
     token::{
@@ -182,7 +181,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Refusal> {
         match <Self as FromRequestParts<S>>::from_request_parts(parts, state).await {
             Ok(validated) => Ok(Some(validated)),
-            Err(refusal) if refusal.error().kind() == AuthErrorKind::MissingToken => Ok(None),
+            Err(_) if !parts.headers.contains_key(AUTHORIZATION) => Ok(None),
             Err(refusal) => Err(refusal),
         }
     }

@@ -3,18 +3,13 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
-    error::AuthErrorKind::{
-        self, AlgorithmNotAllowed, CriticalExtension, MalformedToken, TokenTooLong, WrongType,
-    },
+    error::AuthErrorKind::{self, AlgorithmNotAllowed, CriticalExtension, MalformedToken, WrongType},
     keys::algorithm::Algorithm,
     token::{
         claims::RegisteredClaims,
         json::{Nested, RawStr, Value, scan_object},
     },
 };
-
-/// Real access tokens stay below 4 KiB; servers refuse header fields above 8 to 32 KiB.
-pub(crate) const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// An RSA signature with 8192 bits. Only those of ML-DSA are longer.
 const INLINE_SIGNATURE_BYTES: usize = 1024;
@@ -62,11 +57,8 @@ pub(crate) struct Segments<'t> {
 }
 
 impl<'t> Segments<'t> {
-    /// Size first, then structure: exactly two dots (RFC 7515 §3.1). A third one stands in the payload and fails there.
+    /// Exactly two dots (RFC 7515 §3.1). A third one stands in the payload and fails there.
     pub(crate) fn split(token: &'t [u8]) -> Result<Self, AuthErrorKind> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenTooLong);
-        }
         let last_dot = token.iter().rposition(|byte| *byte == b'.').ok_or(MalformedToken)?;
         let (signing_input, signature) = token.split_at_checked(last_dot).ok_or(MalformedToken)?;
         let first_dot = signing_input.iter().position(|byte| *byte == b'.').ok_or(MalformedToken)?;

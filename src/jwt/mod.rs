@@ -2,6 +2,8 @@
 
 pub(crate) mod compact;
 pub(crate) mod signature;
+#[cfg(all(test, feature = "aws-lc-rs"))]
+mod vectors;
 
 use std::sync::Arc;
 
@@ -9,7 +11,9 @@ use crate::{
     clock::UnixTime,
     error::{
         AuthError,
-        AuthErrorKind::{self, AlgorithmNotAllowed, ClockUnavailable, InvalidClaim, UnknownKey, WrongType},
+        AuthErrorKind::{
+            self, AlgorithmNotAllowed, ClockUnavailable, InvalidClaim, TokenTooLong, UnknownKey, WrongType,
+        },
     },
     jwt::compact::{Segments, Type},
     keys::{
@@ -24,7 +28,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Check {
-    /// At most 16 KiB, three segments (RFC 7515 §3.1).
+    /// A length within the limit, three segments (RFC 7515 §3.1).
     Structure,
     /// Strict base64url and JSON; `alg`, `kid`, `crit`, `b64` (RFC 7515 §4.1).
     Header,
@@ -46,10 +50,15 @@ pub enum Check {
     Claims,
     /// The token is not bound to a key that was not proven.
     Binding,
+    /// The token carries the scopes that a route asks for (RFC 6750 §3.1).
+    Scope,
+    /// `acr` and `auth_time` are what a route asks for (RFC 9470 §3).
+    Authentication,
 }
 
 impl Check {
-    /// Every check, in order.
+    /// Every check of a token, in order. [`Scope`](Self::Scope) and [`Authentication`](Self::Authentication) are not among
+    /// them: a route asks for these, behind all others.
     pub const ALL: &'static [Self] = &[
         Self::Structure,
         Self::Header,
@@ -63,17 +72,39 @@ impl Check {
         Self::Claims,
         Self::Binding,
     ];
+
+    /// A fixed label for logs and tools.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Structure => "structure",
+            Self::Header => "header",
+            Self::Payload => "payload",
+            Self::Issuer => "issuer",
+            Self::UnverifiedTimesAndAudience => "unverified_times_and_audience",
+            Self::Algorithm => "algorithm",
+            Self::Type => "type",
+            Self::Key => "key",
+            Self::Signature => "signature",
+            Self::Claims => "claims",
+            Self::Binding => "binding",
+            Self::Scope => "scope",
+            Self::Authentication => "authentication",
+        }
+    }
 }
 
 /// Watches the steps. `()` watches nothing and compiles to nothing.
-pub(crate) trait Observer {
+pub(crate) trait Observer<E> {
     fn passed(&mut self, check: Check);
     fn failed(&mut self, check: Check, kind: AuthErrorKind);
+    /// The token's issuer selected this entry.
+    fn selected(&mut self, entry: &E);
 }
 
-impl Observer for () {
+impl<E> Observer<E> for () {
     fn passed(&mut self, _: Check) {}
     fn failed(&mut self, _: Check, _: AuthErrorKind) {}
+    fn selected(&mut self, _: &E) {}
 }
 
 /// How one issuer's JWTs are judged: one unit, never mixed with another's (RFC 8725 §3.8).
@@ -99,6 +130,8 @@ pub(crate) trait Issuers {
     type Entry;
     type Keys: AsRef<KeySet>;
 
+    /// The length of the longest token that is looked at.
+    fn max_token_bytes(&self) -> usize;
     fn entry(&self, issuer: &str) -> Option<Self::Entry>;
     /// The error for an issuer without an entry, with what an operator should know.
     fn unknown(&self, issuer: &str) -> AuthError;
@@ -120,7 +153,7 @@ pub(crate) enum Judgement<E> {
 }
 
 /// Judges a token. Synchronous: where keys are missing it says so, and the caller decides whether to wait.
-pub(crate) fn judge<I: Issuers, O: Observer>(
+pub(crate) fn judge<I: Issuers, O: Observer<I::Entry>>(
     token: &[u8],
     issuers: &I,
     now: UnixTime,
@@ -144,7 +177,8 @@ pub(crate) fn judge<I: Issuers, O: Observer>(
     if !now.is_readable() {
         return Judgement::Rejected(ClockUnavailable.into());
     }
-    let segments = step!(Structure, Segments::split(token));
+    let too_long = token.len() > issuers.max_token_bytes();
+    let segments = step!(Structure, if too_long { Err(TokenTooLong) } else { Segments::split(token) });
     let header = step!(Header, segments.decode_header());
     let jwt = step!(Payload, segments.decode_payload(header));
     let entry = step!(
@@ -154,6 +188,7 @@ pub(crate) fn judge<I: Issuers, O: Observer>(
             issuers.entry(&iss).ok_or_else(|| issuers.unknown(&iss))
         })
     );
+    observer.selected(&entry);
     let rules = issuers.rules(&entry);
     step!(UnverifiedTimesAndAudience, rules.policy.check_times_and_audience(jwt.unverified_claims(), now));
     let allowed = rules.algorithms.contains(jwt.algorithm());

@@ -126,7 +126,12 @@ struct Members {
 impl Members {
     fn scan(text: &str) -> Result<Self, SkipReason> {
         let mut members = Self::default();
+        let mut ill_typed = false;
         scan_object(text, Nested::Unique, |name, value| match &*name.unescape() {
+            // RFC 7517 §4.1, RFC 7518 §6, RFC 9964 §3: strings, each of them.
+            "kty" | "crv" | "n" | "e" | "x" | "y" | "pub" => {
+                ill_typed |= !matches!(value.kind(), Kind::String { .. });
+            }
             "alg" => members.alg = Some(value),
             "kid" => members.kid = Some(value),
             "key_ops" => members.key_ops = Some(value),
@@ -136,7 +141,7 @@ impl Members {
             _ => (),
         })
         .map_err(|_| SkipReason::Malformed)?;
-        Ok(members)
+        if ill_typed { Err(SkipReason::Malformed) } else { Ok(members) }
     }
 }
 

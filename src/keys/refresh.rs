@@ -65,6 +65,8 @@ pub(crate) enum Demand {
     Wait(Sequence),
     /// The keys are as fresh as they can be: the verdict stands.
     Final,
+    /// Newer keys than those that were looked at are in force: judge again.
+    JudgeAgain,
     /// The issuer cannot be asked at the moment.
     Outage,
 }
@@ -90,6 +92,7 @@ enum Stage {
 /// Keys that were adopted.
 #[derive(Clone, Copy, Debug)]
 struct Adopted {
+    sequence: Sequence,
     at: Duration,
     fresh_until: Duration,
     stale_until: Duration,
@@ -139,8 +142,11 @@ impl Refresh {
         }
     }
 
-    /// No key fits a token.
-    pub(crate) fn key_missing(&mut self, now: Duration) -> Demand {
+    /// No key fits a token, among the keys of the fetch `seen` (0: there were none).
+    pub(crate) fn key_missing(&mut self, now: Duration, seen: Sequence) -> Demand {
+        if self.is_newer(seen) {
+            return Demand::JudgeAgain;
+        }
         match self.next(now) {
             Next::Unavailable => return Demand::Outage,
             Next::WaitForRefresh => return Demand::Wait(self.begin(now, Cause::Schedule)),
@@ -159,7 +165,10 @@ impl Refresh {
     }
 
     /// A held key did not make a signature: final, unless the key could have been replaced under its name.
-    pub(crate) fn signature_failed(&mut self, now: Duration) -> Demand {
+    pub(crate) fn signature_failed(&mut self, now: Duration, seen: Sequence) -> Demand {
+        if self.is_newer(seen) {
+            return Demand::JudgeAgain;
+        }
         if let Some(flight) = self.flight {
             return Demand::Wait(flight.sequence);
         }
@@ -199,9 +208,16 @@ impl Refresh {
         }
     }
 
+    /// The fetch is still in the queue, and its driver alive.
+    pub(crate) fn queued(&mut self, now: Duration, sequence: Sequence) {
+        if let Some(flight) = self.flight.as_mut().filter(|flight| flight.sequence == sequence) {
+            flight.since = now;
+        }
+    }
+
     /// The fetch has left the queue.
-    pub(crate) fn departed(&mut self, now: Duration) {
-        if let Some(flight) = &mut self.flight {
+    pub(crate) fn departed(&mut self, now: Duration, sequence: Sequence) {
+        if let Some(flight) = self.flight.as_mut().filter(|flight| flight.sequence == sequence) {
             (flight.stage, flight.since) = (Stage::Departed, now);
         }
     }
@@ -224,6 +240,7 @@ impl Refresh {
         self.failures = 0;
         self.due = now.saturating_add(fresh.mul_f64(REFRESH_AHEAD * spread(jitter)));
         self.adopted = Some(Adopted {
+            sequence,
             at: now,
             fresh_until,
             stale_until: fresh_until.saturating_add(self.limits.stale),
@@ -282,6 +299,16 @@ impl Refresh {
         }
     }
 
+    /// Whether keys that may serve came after the fetch `seen`.
+    fn is_newer(&self, seen: Sequence) -> bool {
+        self.adopted.is_some_and(|adopted| adopted.sequence > seen)
+    }
+
+    /// Whether the issuer failed since it last answered.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     fn bucket_is_full(&self, now: Duration) -> bool {
         self.bucket_emptied.is_none_or(|emptied| now.saturating_sub(emptied) >= self.limits.cooldown)
     }
@@ -308,8 +335,8 @@ const BACKOFF_FLOOR: Duration = Duration::from_millis(100);
 /// No attempt takes half of this.
 const STANDSTILL: Duration = Duration::from_secs(15);
 
-/// With ten thousand issuers, each of which answers within a second, the last one waits so long.
-const QUEUE_STANDSTILL: Duration = Duration::from_secs(10 * 60);
+/// A driver in the queue reports more often than this.
+const QUEUE_STANDSTILL: Duration = Duration::from_secs(40);
 
 /// What `Retry-After` says at least.
 const RETRY_SOON: Duration = Duration::from_secs(1);

@@ -28,7 +28,7 @@ use crate::{
     keys::{
         algorithm::AlgorithmSet,
         discovery::{UrlPolicy, jwks_uri, metadata_urls},
-        gate::{GATE, Turn},
+        gate::{GATE, LEASE, Turn},
         jwk::SkipReason,
         refresh::{Cause, Demand, Drive, Limits, Refresh, Sequence},
         set::{KeySet, Skipped},
@@ -66,6 +66,7 @@ pub(crate) struct Remote {
 /// A set and how long it serves.
 #[derive(Debug)]
 pub(crate) struct InForce {
+    sequence: Sequence,
     set: KeySet,
     fresh_until: Duration,
     stale_until: Duration,
@@ -85,7 +86,11 @@ impl AsRef<KeySet> for Current {
 pub(crate) enum Wanted {
     Wait(Attempt),
     Final,
-    Outage { retry_after: Duration },
+    /// Newer keys came meanwhile.
+    JudgeAgain,
+    Outage {
+        retry_after: Duration,
+    },
     TooMany,
 }
 
@@ -100,10 +105,6 @@ struct Shared {
     source: Source,
     state: Mutex<State>,
     in_force: ArcSwapOption<InForce>,
-    /// Tells the driver to look again.
-    wake: Notify,
-    /// Tells a driver in the queue that a request waits for it.
-    demand: Notify,
     /// Tells that the driver has ended.
     ended: Notify,
     driven: AtomicBool,
@@ -120,8 +121,33 @@ struct State {
     skipped: Vec<Skipped>,
     /// Names the driver that is in charge; an older one stops when it notices.
     epoch: u64,
+    /// That driver's own: one that stands still must not take what is meant for its successor.
+    signals: Arc<Signals>,
     demanded: bool,
     closed: bool,
+}
+
+impl State {
+    /// Whether a request waits for an issuer that may well answer.
+    fn is_demanded(&self) -> bool {
+        self.demanded && !self.refresh.is_failing()
+    }
+}
+
+/// How a driver is told something.
+#[derive(Default)]
+struct Signals {
+    /// To look again.
+    wake: Notify,
+    /// That a request waits for the fetch that it has queued.
+    demand: Notify,
+}
+
+impl Signals {
+    fn send(&self) {
+        self.demand.notify_one();
+        self.wake.notify_one();
+    }
 }
 
 /// How many requests wait, by need.
@@ -158,6 +184,7 @@ impl Remote {
             last_error: None,
             skipped: Vec::new(),
             epoch: 0,
+            signals: Arc::default(),
             demanded: false,
             closed: false,
         };
@@ -165,8 +192,6 @@ impl Remote {
             source,
             state: Mutex::new(state),
             in_force: ArcSwapOption::empty(),
-            wake: Notify::new(),
-            demand: Notify::new(),
             ended: Notify::new(),
             driven: AtomicBool::new(false),
         });
@@ -174,26 +199,37 @@ impl Remote {
         Self { shared }
     }
 
-    /// The keys that may be used at `now`. Never waits, never locks while they are fresh.
-    pub(crate) fn current(&self, now: Duration) -> Option<Current> {
+    /// The keys that may be used at `now`, and which fetch they came of. Never waits, never locks while they are fresh.
+    pub(crate) fn current(&self, now: Duration) -> (Option<Current>, Sequence) {
         let in_force = self.shared.in_force.load();
-        let (fresh_until, stale_until) = in_force
-            .as_ref()
-            .map_or_else(Default::default, |in_force| (in_force.fresh_until, in_force.stale_until));
-        if now >= fresh_until || !self.shared.driven.load(Ordering::Relaxed) {
+        let fresh = in_force.as_ref().is_some_and(|keys| now < keys.fresh_until);
+        if !fresh || !self.shared.driven.load(Ordering::Relaxed) {
             let _started = self.shared.ensure_driver();
         }
-        (now < stale_until).then_some(Current(in_force))
+        Self::usable(in_force, now)
+    }
+
+    /// The same for an onlooker: nothing is started by it.
+    pub(crate) fn peek(&self, now: Duration) -> Option<Current> {
+        Self::usable(self.shared.in_force.load(), now).0
+    }
+
+    fn usable(in_force: Guard<Option<Arc<InForce>>>, now: Duration) -> (Option<Current>, Sequence) {
+        let Some((sequence, stale_until)) = in_force.as_ref().map(|keys| (keys.sequence, keys.stale_until))
+        else {
+            return (None, 0);
+        };
+        ((now < stale_until).then_some(Current(in_force)), sequence)
     }
 
     /// What a request does whose key is missing.
-    pub(crate) fn key_missing(&self) -> Wanted {
-        self.shared.demand(Need::Key, Refresh::key_missing)
+    pub(crate) fn key_missing(&self, seen: Sequence) -> Wanted {
+        self.shared.demand(Need::Key, |refresh, now| refresh.key_missing(now, seen))
     }
 
     /// What a request does whose signature failed under a held key.
-    pub(crate) fn signature_failed(&self) -> Wanted {
-        self.shared.demand(Need::Recheck, Refresh::signature_failed)
+    pub(crate) fn signature_failed(&self, seen: Sequence) -> Wanted {
+        self.shared.demand(Need::Recheck, |refresh, now| refresh.signature_failed(now, seen))
     }
 
     /// Whether a set was ever adopted.
@@ -219,7 +255,15 @@ impl Remote {
                 self.shared.attempt(sequence, Need::Key, &mut state)
             };
             self.shared.drive_on();
-            attempt.await;
+            self.patiently(attempt).await;
+        }
+    }
+
+    /// Waits without a deadline, and sees to it that a living driver carries the fetch out.
+    async fn patiently(&self, attempt: Attempt) {
+        let mut attempt = pin!(attempt);
+        while tokio::time::timeout(LOOK_AGAIN, &mut attempt).await.is_err() {
+            self.shared.drive_on();
         }
     }
 
@@ -231,7 +275,7 @@ impl Remote {
             state.refresh.in_flight().map(|sequence| self.shared.attempt(sequence, Need::Key, &mut state))
         };
         if let Some(attempt) = on_its_way {
-            attempt.await;
+            self.patiently(attempt).await;
         }
         let attempt = {
             let mut state = self.shared.lock();
@@ -243,7 +287,7 @@ impl Remote {
             self.shared.attempt(sequence, Need::Key, &mut state)
         };
         self.shared.drive_on();
-        attempt.await;
+        self.patiently(attempt).await;
         self.last_error().map_or(Ok(()), Err)
     }
 
@@ -253,10 +297,10 @@ impl Remote {
             if self.can_serve(self.shared.now()) {
                 return;
             }
-            match self.key_missing() {
-                Wanted::Wait(attempt) => attempt.await,
+            match self.key_missing(Sequence::MAX) {
+                Wanted::Wait(attempt) => self.patiently(attempt).await,
                 Wanted::Outage { retry_after } => tokio::time::sleep(retry_after).await,
-                Wanted::Final | Wanted::TooMany => tokio::time::sleep(Duration::from_secs(1)).await,
+                Wanted::Final | Wanted::JudgeAgain | Wanted::TooMany => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
     }
@@ -272,7 +316,8 @@ impl Remote {
         let mut ended = pin!(self.shared.ended.notified());
         ended.as_mut().enable();
         if self.shared.driven.load(Ordering::Acquire) {
-            ended.await;
+            // A driver whose runtime stands still ends when that is dropped.
+            let _ended_or_still = tokio::time::timeout(ATTEMPT_TIMEOUT, ended).await;
         }
     }
 }
@@ -299,8 +344,12 @@ impl Shared {
     }
 
     fn close(&self) {
-        self.lock().closed = true;
-        self.wake.notify_one();
+        let signals = {
+            let mut state = self.lock();
+            state.closed = true;
+            Arc::clone(&state.signals)
+        };
+        signals.send();
     }
 
     fn demand(self: &Arc<Self>, need: Need, ask: impl FnOnce(&mut Refresh, Duration) -> Demand) -> Wanted {
@@ -322,7 +371,8 @@ impl Shared {
                     state.demanded = true;
                     Wanted::Wait(self.attempt(sequence, need, &mut state))
                 }
-                Demand::Final => Wanted::Final,
+                Demand::Final => return Wanted::Final,
+                Demand::JudgeAgain => return Wanted::JudgeAgain,
                 Demand::Outage => Wanted::Outage { retry_after: state.refresh.retry_after(now) },
             }
         };
@@ -348,13 +398,13 @@ impl Shared {
                 self.finish(sequence, Err(error));
             }
         }
-        self.demand.notify_one();
-        self.wake.notify_one();
+        let signals = Arc::clone(&self.lock().signals);
+        signals.send();
     }
 
     /// Sees to it that a driver lives, and that it is not one whose runtime stands still.
     fn ensure_driver(self: &Arc<Self>) -> Result<(), FetchError> {
-        let (guard, abandoned) = {
+        let (guard, abandoned, before) = {
             let mut state = self.lock();
             let now = self.now();
             let stuck = self.driven.load(Ordering::Relaxed) && state.refresh.is_overdue(now);
@@ -366,9 +416,13 @@ impl Shared {
             }
             let abandoned = if stuck { state.refresh.in_flight() } else { None };
             state.epoch = state.epoch.wrapping_add(1);
+            let signals = Arc::new(Signals::default());
+            let before = std::mem::replace(&mut state.signals, Arc::clone(&signals));
             self.driven.store(true, Ordering::Release);
-            (Driver { shared: Arc::clone(self), epoch: state.epoch }, abandoned)
+            (Driver { shared: Arc::clone(self), epoch: state.epoch, signals }, abandoned, before)
         };
+        // The one before, should it ever run again, sees that it is no longer in charge.
+        before.send();
         if let Some(sequence) = abandoned {
             self.finish(sequence, Err(FetchErrorKind::Aborted.into()));
         }
@@ -381,46 +435,73 @@ impl Shared {
     }
 
     fn finish(&self, sequence: Sequence, result: Result<Fetched, FetchError>) {
-        let now = self.now();
-        let waiters = {
-            let mut state = self.lock();
-            if state.refresh.in_flight() != Some(sequence) {
-                return;
-            }
-            match result {
-                Ok(Fetched { set, lifetime }) => {
-                    let (usable, skipped) = (set.len(), set.skipped().len());
-                    if state.skipped != set.skipped() {
-                        self.report(set.skipped());
-                        state.skipped = set.skipped().to_vec();
-                    }
-                    if state.refresh.succeeded(now, sequence, lifetime, fastrand::f64()) {
-                        let in_force = InForce {
-                            set,
-                            fresh_until: state.refresh.fresh_until(),
-                            stale_until: state.refresh.stale_until(),
-                        };
-                        self.in_force.store(Some(Arc::new(in_force)));
-                    }
-                    if state.last_error.take().is_some() {
-                        warn!(issuer = %self.source.issuer, "keys are refreshed again");
-                    }
-                    debug!(issuer = %self.source.issuer, usable, skipped, "keys adopted");
-                }
-                Err(error) => {
-                    state.refresh.failed(now, sequence, fastrand::f64());
-                    if state.last_error.is_none() {
-                        warn!(issuer = %self.source.issuer, error = %Chain(&error), "keys cannot be refreshed");
-                    } else {
-                        debug!(issuer = %self.source.issuer, error = %Chain(&error), "keys cannot be refreshed");
-                    }
-                    state.last_error = Some(Arc::new(error));
-                }
-            }
-            state.demanded = false;
-            state.waiters.values().cloned().collect::<Vec<_>>()
-        };
+        let mut state = self.lock();
+        let (waiters, event) = self.conclude(&mut state, sequence, result);
+        drop(state);
         waiters.into_iter().for_each(Waker::wake);
+        // Last: a subscriber may do anything, and must find nothing half done.
+        if let Some(event) = event {
+            self.log(&event);
+        }
+    }
+
+    /// Takes the outcome of a fetch into the state. Whoever calls wakes the waiters, outside the lock.
+    fn conclude(
+        &self,
+        state: &mut State,
+        sequence: Sequence,
+        result: Result<Fetched, FetchError>,
+    ) -> (Vec<Waker>, Option<Event>) {
+        let now = self.now();
+        if state.refresh.in_flight() != Some(sequence) {
+            return (Vec::new(), None);
+        }
+        let event = match result {
+            Ok(Fetched { set, lifetime }) => {
+                let skipped = set.skipped().to_vec();
+                let event = Event::Adopted {
+                    usable: set.len(),
+                    recovered: state.last_error.take().is_some(),
+                    skipped: (state.skipped != skipped).then(|| skipped.clone()),
+                };
+                state.skipped = skipped;
+                if state.refresh.succeeded(now, sequence, lifetime, fastrand::f64()) {
+                    let (fresh_until, stale_until) =
+                        (state.refresh.fresh_until(), state.refresh.stale_until());
+                    self.in_force.store(Some(Arc::new(InForce { sequence, set, fresh_until, stale_until })));
+                }
+                event
+            }
+            Err(error) => {
+                state.refresh.failed(now, sequence, fastrand::f64());
+                let error = Arc::new(error);
+                let first = state.last_error.replace(Arc::clone(&error)).is_none();
+                Event::Failed { error, first }
+            }
+        };
+        state.demanded = false;
+        (state.waiters.values().cloned().collect(), Some(event))
+    }
+
+    fn log(&self, event: &Event) {
+        let issuer = &*self.source.issuer;
+        match event {
+            Event::Adopted { usable, recovered, skipped } => {
+                if *recovered {
+                    warn!(issuer, "keys are refreshed again");
+                }
+                if let Some(skipped) = skipped {
+                    self.report(skipped);
+                }
+                debug!(issuer, usable, "keys adopted");
+            }
+            Event::Failed { error, first: true } => {
+                warn!(issuer, error = %Chain(error), "keys cannot be refreshed");
+            }
+            Event::Failed { error, first: false } => {
+                debug!(issuer, error = %Chain(error), "keys cannot be refreshed");
+            }
+        }
     }
 
     /// Keys that are not used are their owner's business, unless they give a secret away.
@@ -476,16 +557,39 @@ impl Shared {
     /// The URL of the keys, from memory or from the issuer's metadata.
     async fn discover(&self, issuer: &Url) -> Result<Url, FetchError> {
         let now = self.now();
-        if let Some(discovered) = &self.lock().discovered
-            && now.saturating_sub(discovered.at) < REDISCOVER
+        let known =
+            self.lock().discovered.as_ref().map(|discovered| (discovered.jwks_uri.clone(), discovered.at));
+        if let Some((jwks_uri, at)) = &known
+            && now.saturating_sub(*at) < REDISCOVER
         {
-            return Ok(discovered.jwks_uri.clone());
+            return Ok(jwks_uri.clone());
         }
+        let metadata = async {
+            let look = self.look_for_metadata(issuer);
+            // A place that is known must not be missed because its metadata hangs.
+            let limit = if known.is_some() { LOOK_ELSEWHERE } else { ATTEMPT_TIMEOUT };
+            tokio::time::timeout(limit, look).await.unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
+        };
+        let error = match metadata.await {
+            Ok(jwks_uri) => {
+                self.lock().discovered = Some(Discovered { jwks_uri: jwks_uri.clone(), at: now });
+                return Ok(jwks_uri);
+            }
+            Err(error) => error,
+        };
+        match known {
+            // Metadata that cannot be read says nothing against the place that it named before; the next refresh looks again.
+            Some((jwks_uri, _)) if error.kind() != FetchErrorKind::IssuerDiffers => Ok(jwks_uri),
+            _ => Err(error),
+        }
+    }
+
+    async fn look_for_metadata(&self, issuer: &Url) -> Result<Url, FetchError> {
         let mut failure: Option<FetchError> = None;
         for place in metadata_urls(issuer) {
             let document = match self.get(place, "application/json", MAX_METADATA_BYTES).await {
                 Ok(response) => jwks_uri(&response.body, &self.source.issuer, self.source.urls),
-                Err(error) if is_transport(&error) => return Err(error),
+                Err(error) if error.kind() == FetchErrorKind::Timeout => return Err(error),
                 // A missing page tells less than what another place said about its document.
                 Err(error) => {
                     failure.get_or_insert(error);
@@ -493,10 +597,7 @@ impl Shared {
                 }
             };
             match document {
-                Ok(jwks_uri) => {
-                    self.lock().discovered = Some(Discovered { jwks_uri: jwks_uri.clone(), at: now });
-                    return Ok(jwks_uri);
-                }
+                Ok(jwks_uri) => return Ok(jwks_uri),
                 Err(error) => failure = Some(error),
             }
         }
@@ -524,6 +625,20 @@ impl Shared {
     }
 }
 
+/// What is worth a log line.
+enum Event {
+    Adopted {
+        usable: usize,
+        recovered: bool,
+        /// Where it changed.
+        skipped: Option<Vec<Skipped>>,
+    },
+    Failed {
+        error: Arc<FetchError>,
+        first: bool,
+    },
+}
+
 struct Fetched {
     set: KeySet,
     lifetime: Option<Duration>,
@@ -533,6 +648,7 @@ struct Fetched {
 struct Driver {
     shared: Arc<Shared>,
     epoch: u64,
+    signals: Arc<Signals>,
 }
 
 impl Driver {
@@ -540,11 +656,11 @@ impl Driver {
         while let Some(step) = self.step() {
             match step {
                 Drive::Fetch(sequence) => {
-                    let Some(result) = self.unless_closed(self.fetch()).await else { return };
+                    let Some(result) = self.unless_closed(self.fetch(sequence)).await else { return };
                     self.shared.finish(sequence, result);
                 }
                 Drive::Sleep(delay) => {
-                    let _elapsed = tokio::time::timeout(delay, self.shared.wake.notified()).await;
+                    let _elapsed = tokio::time::timeout(delay, self.signals.wake.notified()).await;
                 }
             }
         }
@@ -560,31 +676,29 @@ impl Driver {
         !state.closed && state.epoch == self.epoch
     }
 
-    /// Waits for its turn, unless a request wants the keys now.
-    async fn fetch(&self) -> Result<Fetched, FetchError> {
-        let turn = if self.shared.lock().demanded { Turn::Demanded } else { Turn::Scheduled };
-        let _permit = match turn {
-            Turn::Demanded => GATE.enter(Turn::Demanded).await,
-            Turn::Scheduled => {
-                tokio::select! {
-                    biased;
-                    permit = GATE.enter(Turn::Scheduled) => permit,
-                    () = self.demanded() => GATE.enter(Turn::Demanded).await,
-                }
+    /// Waits for its turn. A request that waits makes it a better one, unless the issuer is known to fail.
+    async fn fetch(&self, sequence: Sequence) -> Result<Fetched, FetchError> {
+        let permit = async {
+            tokio::select! {
+                biased;
+                permit = GATE.enter(Turn::Scheduled) => permit,
+                () = self.demanded() => GATE.enter(Turn::Demanded).await,
             }
         };
-        self.departed();
+        let mut permit = pin!(permit);
+        let _permit = loop {
+            match tokio::time::timeout(LEASE, &mut permit).await {
+                Ok(permit) => break permit,
+                Err(_) => self.shared.lock().refresh.queued(self.shared.now(), sequence),
+            }
+        };
+        self.shared.lock().refresh.departed(self.shared.now(), sequence);
         self.shared.attempt_fetch().await
     }
 
-    fn departed(&self) {
-        let now = self.shared.now();
-        self.shared.lock().refresh.departed(now);
-    }
-
     async fn demanded(&self) {
-        while !self.shared.lock().demanded {
-            self.shared.demand.notified().await;
+        while !self.shared.lock().is_demanded() {
+            self.signals.demand.notified().await;
         }
     }
 
@@ -594,7 +708,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 done = &mut work => return Some(done),
-                () = self.shared.wake.notified() => {
+                () = self.signals.wake.notified() => {
                     if !self.is_in_charge(&self.shared.lock()) {
                         return None;
                     }
@@ -606,18 +720,22 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let sequence = {
-            let state = self.shared.lock();
-            if state.epoch != self.epoch {
-                return;
-            }
-            self.shared.driven.store(false, Ordering::Release);
-            state.refresh.in_flight()
-        };
-        if let Some(sequence) = sequence {
-            self.shared.finish(sequence, Err(FetchErrorKind::Aborted.into()));
+        let mut state = self.shared.lock();
+        if state.epoch != self.epoch {
+            return;
         }
+        // In one step: a successor must not find the flight of a dead driver.
+        let (waiters, event) = match state.refresh.in_flight() {
+            Some(sequence) => self.shared.conclude(&mut state, sequence, Err(FetchErrorKind::Aborted.into())),
+            None => (Vec::new(), None),
+        };
+        self.shared.driven.store(false, Ordering::Release);
+        drop(state);
+        waiters.into_iter().for_each(Waker::wake);
         self.shared.ended.notify_waiters();
+        if let Some(event) = event {
+            self.shared.log(&event);
+        }
     }
 }
 
@@ -637,9 +755,10 @@ impl Future for Attempt {
         if state.refresh.in_flight() != Some(self.sequence) {
             return Poll::Ready(());
         }
-        if let Some(waker) = state.waiters.get_mut(&self.id) {
-            waker.clone_from(context.waker());
-        }
+        let old = state.waiters.insert(self.id, context.waker().clone());
+        drop(state);
+        // Foreign code runs when a waker is dropped.
+        drop(old);
         Poll::Pending
     }
 }
@@ -647,9 +766,11 @@ impl Future for Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.waiters.remove(&self.id);
+        let waker = state.waiters.remove(&self.id);
         let waiting = state.waiting.count(self.need);
         *waiting = waiting.saturating_sub(1);
+        drop(state);
+        drop(waker);
     }
 }
 
@@ -708,5 +829,11 @@ impl fmt::Display for Chain<'_> {
 /// Between an attempt and its quick retry.
 const QUICK_RETRY: Duration = Duration::from_millis(100);
 
+/// Of the time of one attempt, what metadata may take where a place is known already.
+const LOOK_ELSEWHERE: Duration = Duration::from_secs(2);
+
 /// An issuer that moves its keys says so within half a day.
 const REDISCOVER: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// How often a wait without deadline sees to it that its driver lives.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use http::{HeaderValue, Response, header::CONTENT_TYPE};
 use serde_json::json;
 
-use crate::middleware::{refusal::Refusal, rejection::Challenge};
+use crate::middleware::refusal::Refusal;
 
 /// The body of a refusal, and what it is.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Rendered {
             "status": status.as_u16(),
             "detail": refusal.error().kind().to_string(),
         });
-        if let (Challenge::Error(code), Some(members)) = (refusal.challenge(), problem.as_object_mut()) {
+        if let (Some(code), Some(members)) = (refusal.error_code(), problem.as_object_mut()) {
             members.insert("error".into(), code.as_str().into());
         }
         Self::new(HeaderValue::from_static("application/problem+json"), problem.to_string())

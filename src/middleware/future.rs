@@ -44,15 +44,16 @@ pin_project! {
         Inner { #[pin] future: S::Future },
         // Boxed: it is rare, and would make every other future as large.
         Validating { verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>, waiting: Option<Box<Waiting<S, C, B>>> },
+        Admitted { waiting: Option<Box<Waiting<S, C, B>>> },
         Rejected { refusal: Option<Box<Refusal>> },
     }
 }
 
-/// A request that is kept until its token is judged, and the service that was ready for it.
+/// A request that is kept until its token is judged, and the service that it is for, which is not ready yet.
 struct Waiting<S, C, B> {
     gate: Gatekeeper<C>,
     request: Request<B>,
-    ready: S,
+    service: S,
 }
 
 impl<S: Service<Request<B>>, C, B, M> ResponseFuture<S, C, B, M> {
@@ -68,10 +69,10 @@ impl<S: Service<Request<B>>, C, B, M> ResponseFuture<S, C, B, M> {
         verdict: Pin<Box<dyn Future<Output = Verdict> + Send>>,
         gate: Gatekeeper<C>,
         request: Request<B>,
-        ready: S,
+        service: S,
     ) -> Self {
         Self {
-            state: State::Validating { verdict, waiting: Some(Box::new(Waiting { gate, request, ready })) },
+            state: State::Validating { verdict, waiting: Some(Box::new(Waiting { gate, request, service })) },
             mode: PhantomData,
         }
     }
@@ -96,12 +97,20 @@ where
                 }
                 StateProjection::Validating { verdict, waiting } => {
                     let verdict = ready!(verdict.as_mut().poll(context));
-                    let Waiting { gate, mut request, mut ready } =
-                        *waiting.take().expect("ResponseFuture polled after completion");
-                    match gate.admit::<M, _>(verdict, &mut request) {
-                        Ok(()) => State::Inner { future: ready.call(request) },
+                    let mut waiting = waiting.take().expect("ResponseFuture polled after completion");
+                    let Waiting { gate, request, .. } = &mut *waiting;
+                    match gate.admit::<M, _>(verdict, request) {
+                        Ok(()) => State::Admitted { waiting: Some(waiting) },
                         Err(refusal) => State::Rejected { refusal: Some(Box::new(refusal)) },
                     }
+                }
+                StateProjection::Admitted { waiting } => {
+                    let service =
+                        &mut waiting.as_mut().expect("ResponseFuture polled after completion").service;
+                    ready!(service.poll_ready(context))?;
+                    let Waiting { request, mut service, .. } =
+                        *waiting.take().expect("ResponseFuture polled after completion");
+                    State::Inner { future: service.call(request) }
                 }
             };
             state.set(next);
@@ -114,6 +123,7 @@ impl<S: Service<Request<B>>, C, B, M> fmt::Debug for ResponseFuture<S, C, B, M> 
         let state = match self.state {
             State::Inner { .. } => "Inner",
             State::Validating { .. } => "Validating",
+            State::Admitted { .. } => "Admitted",
             State::Rejected { .. } => "Rejected",
         };
         f.debug_struct("ResponseFuture").field("state", &state).finish_non_exhaustive()

@@ -39,7 +39,8 @@ impl<C> BearerAuthLayer<C> {
 }
 
 impl<C, M> BearerAuthLayer<C, M> {
-    /// Lets requests without credentials pass as anonymous; a bad token is still refused. **Default:** they get 401.
+    /// Lets requests without `Authorization` pass as anonymous; a bad token, and any other scheme, is still refused.
+    /// **Default:** they get 401.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.gate.optional = true;

@@ -8,7 +8,7 @@ use http::{
 };
 
 use crate::{
-    error::{AuthError, AuthErrorKind},
+    error::{AuthError, AuthErrorKind, ErrorCode},
     middleware::{
         body::{self, Rendered},
         challenge::Responder,
@@ -61,6 +61,14 @@ impl Refusal {
         answer(self.error.kind()).status
     }
 
+    /// The `error` value of the challenge; `None` where the challenge has none, or is not sent.
+    pub fn error_code(&self) -> Option<ErrorCode> {
+        match answer(self.error.kind()).challenge {
+            Challenge::Error(code) => Some(code),
+            Challenge::Absent | Challenge::Plain => None,
+        }
+    }
+
     /// The gRPC status code of the same meaning, for services that answer in gRPC themselves.
     pub fn grpc_code(&self) -> i32 {
         answer(self.error.kind()).grpc
@@ -82,11 +90,6 @@ impl Refusal {
             headers.insert(RETRY_AFTER, retry_after(self.error.retry_after()).into());
         }
         headers
-    }
-
-    /// What the challenge says.
-    pub(crate) fn challenge(&self) -> Challenge {
-        answer(self.error.kind()).challenge
     }
 
     /// The body that the server renders: problem details (RFC 9457), unless the builder was given a

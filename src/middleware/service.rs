@@ -62,7 +62,10 @@ where
 
         let token = match bearer_token(request.headers()) {
             Ok(token) => token,
-            Err(AuthErrorKind::MissingToken) if self.gate.optional => {
+            // Anonymous is who sends no credentials at all.
+            Err(AuthErrorKind::MissingToken)
+                if self.gate.optional && !request.headers().contains_key(AUTHORIZATION) =>
+            {
                 let auth =
                     RequestAuth::new::<C>(Arc::clone(&self.gate.server), Outcome::Anonymous, M::WITH_BODY);
                 request.extensions_mut().insert(auth);
@@ -77,10 +80,11 @@ where
                 Err(refusal) => ResponseFuture::rejected(refusal),
             },
             Validation::Pending(verdict) => {
-                // The clone has not been polled ready; the service that was is the one to call.
+                // A request that waits for a key must not hold a place that a good token could have. So the service that was
+                // polled ready is dropped, its place with it, and a clone is polled ready when the verdict is there.
                 let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::validating(verdict, self.gate.clone(), request, ready)
+                drop(mem::replace(&mut self.inner, clone));
+                ResponseFuture::validating(verdict, self.gate.clone(), request, self.inner.clone())
             }
         }
     }

@@ -36,6 +36,7 @@ pub struct ResourceServerBuilder {
     challenge_scopes: Option<Scopes>,
     strip_credentials: bool,
     keep_token: bool,
+    max_token_bytes: usize,
     clock: Arc<dyn Clock>,
     fetch: Option<Arc<dyn Fetch>>,
     renderer: Option<Renderer>,
@@ -50,6 +51,7 @@ impl ResourceServerBuilder {
             challenge_scopes: None,
             strip_credentials: false,
             keep_token: false,
+            max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
             clock: Arc::new(SystemClock),
             fetch: None,
             renderer: None,
@@ -89,6 +91,12 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Refuses longer tokens before it looks at them. From 1 to 65,536 octets. **Default:** 16 KiB (16,384).
+    pub fn max_token_bytes(mut self, bytes: usize) -> Self {
+        self.max_token_bytes = bytes;
+        self
+    }
+
     /// Makes the body of refusals, for layers that send one ([`with_body`](crate::BearerAuthLayer::with_body)) and for the
     /// extractors. **Default:** problem details (RFC 9457), and none from extractors whose layer sends none.
     ///
@@ -124,6 +132,9 @@ impl ResourceServerBuilder {
     /// [`ConfigError`] for a configuration that cannot work; its message says what to change.
     pub fn build(self) -> Result<ResourceServer, ConfigError> {
         let audience = Audience::parse(&self.resource).ok_or(ConfigError::EmptyResource)?;
+        if !(1..=LARGEST_MAX_TOKEN_BYTES).contains(&self.max_token_bytes) {
+            return Err(ConfigError::TokenLimit { bytes: self.max_token_bytes });
+        }
         let realm = match self.realm {
             Some(realm) if realm.is_empty() || !realm.chars().all(is_quotable) => {
                 return Err(ConfigError::InvalidRealm);
@@ -133,7 +144,8 @@ impl ResourceServerBuilder {
         };
         let https = self.fetch.is_some() || TLS;
         let fetch = self.fetch.map_or_else(OnceLock::new, OnceLock::from);
-        let shared = Shared { audience, fetch, clock: self.clock, https };
+        let shared =
+            Shared { audience, fetch, clock: self.clock, https, max_token_bytes: self.max_token_bytes };
         let entries = Entries::build(self.issuers, &Entries::default(), &shared)?;
         let responder = Arc::new(Responder {
             realm,
@@ -154,6 +166,12 @@ impl ResourceServerBuilder {
         Ok(ResourceServer { inner })
     }
 }
+
+/// Real access tokens stay below 4 KiB; servers refuse header fields above 8 to 32 KiB.
+const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// What is longer reaches no service behind a usual server. Decoding costs time and memory before anything is verified.
+const LARGEST_MAX_TOKEN_BYTES: usize = 64 * 1024;
 
 /// Whether the built-in client speaks TLS.
 const TLS: bool = cfg!(any(feature = "rustls", feature = "rustls-no-provider", feature = "native-tls"));

@@ -1,6 +1,7 @@
 //! The list of trusted issuers in force: each one unit of keys and rules, found by its identifier alone.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -23,6 +24,7 @@ use crate::{
         backend,
         discovery::UrlPolicy,
         fixed,
+        refresh::Sequence,
         remote::{Current, Location, Remote, Source},
         set::KeySet,
     },
@@ -39,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether the HTTP client can speak TLS; an own client is trusted to.
     pub(crate) https: bool,
+    pub(crate) max_token_bytes: usize,
 }
 
 impl Shared {
@@ -214,16 +217,27 @@ impl Entries {
 
     /// How an issuer without an entry differs from one that has one. Nothing of the token's text is kept.
     fn nearly(&self, issuer: &str) -> Option<NearMiss> {
-        self.by_issuer.keys().take(MOST_COMPARED).find_map(|id| NearMiss::between(issuer, id))
+        if issuer.len() > LONGEST_COMPARED {
+            return None;
+        }
+        let url = Url::parse(issuer).ok();
+        self.by_issuer.keys().take(MOST_COMPARED).find_map(|id| NearMiss::of(issuer, url.as_ref(), id))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.by_issuer.values()
     }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_issuer.len()
+    }
 }
 
 /// With more issuers than this, nobody finds a misspelt one by its hint.
 const MOST_COMPARED: usize = 64;
+
+/// No issuer's URL is longer.
+const LONGEST_COMPARED: usize = 512;
 
 /// An issuer identifier that is nearly that of an entry: a misspelt configuration, most likely.
 #[derive(Debug, thiserror::Error)]
@@ -234,14 +248,14 @@ struct NearMiss {
 }
 
 impl NearMiss {
-    fn between(issuer: &str, trusted: &IssuerId) -> Option<Self> {
+    fn of(issuer: &str, url: Option<&Url>, trusted: &IssuerId) -> Option<Self> {
         let ours = trusted.as_str();
         let difference = if issuer.trim_end_matches('/') == ours.trim_end_matches('/') {
             "a trailing slash"
         } else if issuer.eq_ignore_ascii_case(ours) {
             "letter case"
         } else {
-            let (mut one, mut other) = (Url::parse(issuer).ok()?, Url::parse(ours).ok()?);
+            let (mut one, mut other) = (url?.clone(), Url::parse(ours).ok()?);
             let same_scheme = one.scheme() == other.scheme();
             let _same_port_now = (one.set_port(None), other.set_port(None));
             if same_scheme && one == other {
@@ -258,8 +272,34 @@ impl NearMiss {
 
 /// The entries at one moment, as the pipeline sees them.
 pub(crate) struct View<'e> {
-    pub(crate) entries: &'e Entries,
-    pub(crate) monotonic: Duration,
+    entries: &'e Entries,
+    monotonic: Duration,
+    max_token_bytes: usize,
+    /// Looks only: no driver is started by it.
+    onlooker: bool,
+    /// The fetch that the keys came of which were looked at last.
+    seen: Cell<Sequence>,
+}
+
+impl<'e> View<'e> {
+    pub(crate) fn new(entries: &'e Entries, shared: &Shared) -> Self {
+        Self {
+            entries,
+            monotonic: shared.clock.monotonic(),
+            max_token_bytes: shared.max_token_bytes,
+            onlooker: false,
+            seen: Cell::new(0),
+        }
+    }
+
+    /// A view that starts nothing.
+    pub(crate) fn onlooking(entries: &'e Entries, shared: &Shared) -> Self {
+        Self { onlooker: true, ..Self::new(entries, shared) }
+    }
+
+    pub(crate) fn seen(&self) -> Sequence {
+        self.seen.get()
+    }
 }
 
 /// The keys of an entry at one moment.
@@ -281,6 +321,10 @@ impl<'e> Issuers for View<'e> {
     type Entry = &'e Arc<Entry>;
     type Keys = KeysNow;
 
+    fn max_token_bytes(&self) -> usize {
+        self.max_token_bytes
+    }
+
     fn entry(&self, issuer: &str) -> Option<&'e Arc<Entry>> {
         self.entries.find(issuer)
     }
@@ -298,7 +342,12 @@ impl<'e> Issuers for View<'e> {
     fn keys(&self, entry: &&'e Arc<Entry>) -> Option<KeysNow> {
         match &entry.keys {
             Keys::Fixed(set) => Some(KeysNow::Fixed(Arc::clone(set))),
-            Keys::Remote(remote) => remote.current(self.monotonic).map(KeysNow::Remote),
+            Keys::Remote(remote) if self.onlooker => remote.peek(self.monotonic).map(KeysNow::Remote),
+            Keys::Remote(remote) => {
+                let (current, sequence) = remote.current(self.monotonic);
+                self.seen.set(sequence);
+                current.map(KeysNow::Remote)
+            }
         }
     }
 }
@@ -326,7 +375,7 @@ mod tests {
             ("https://evil.example/main", None),
             ("marker", None),
         ] {
-            let near = NearMiss::between(issuer, &trusted);
+            let near = NearMiss::of(issuer, Url::parse(issuer).ok().as_ref(), &trusted);
             assert_eq!(near.as_ref().map(|near| near.difference), difference, "{issuer}");
             if let Some(near) = near {
                 assert!(!near.to_string().contains(issuer) || issuer.len() < trusted.as_str().len());

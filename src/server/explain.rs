@@ -1,17 +1,23 @@
 //! Which checks does a token pass, and which one stops it? For an operator, never for a client.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     error::AuthErrorKind,
     jwt::{Check, Judgement, Observer, judge},
-    server::{ResourceServer, entries::View},
+    server::{
+        ResourceServer,
+        entries::{Entry, View},
+        expectation::Configured,
+    },
+    token::{presented::Presented, scope::Requirement},
 };
 
-/// The outcome of every check for one token. It says nothing that the token says.
+/// The outcome of every check for one token, and what the configuration asks for. It says nothing that the token says.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     steps: Vec<(Check, CheckOutcome)>,
+    expectations: Vec<(Check, String)>,
 }
 
 /// The outcome of one check.
@@ -26,25 +32,77 @@ pub enum CheckOutcome {
     Skipped,
 }
 
+impl CheckOutcome {
+    /// A fixed label for logs and tools.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::Passed => "passed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
 impl ResourceServer {
     /// Runs the checks of [`validate`](Self::validate) on a token and says how each one comes out at this moment. It never
     /// waits and never fetches.
-    pub fn explain(&self, token: &str) -> Explanation {
+    pub fn explain(&self, presented: &Presented<'_>) -> Explanation {
+        self.explain_for(presented, &Requirement::default())
+    }
+
+    /// Explains a token as [`explain`](Self::explain) does, and goes on to what [`require`](Self::require) checks:
+    /// [`Check::Scope`] and [`Check::Authentication`], as far as the requirement asks for them.
+    ///
+    /// ```
+    /// # fn f(api: &bearergate::ResourceServer, token: &str) {
+    /// use bearergate::{Presented, scopes};
+    /// println!("{}", api.explain_for(&Presented::bearer(token), &scopes!["read:orders"].into()));
+    /// # }
+    /// ```
+    pub fn explain_for(&self, presented: &Presented<'_>, requirement: &Requirement) -> Explanation {
         let entries = self.inner.entries.load();
-        let clock = &self.inner.shared.clock;
-        let view = View { entries: &entries, monotonic: clock.monotonic() };
-        let mut recorder = Recorder(Vec::with_capacity(Check::ALL.len()));
-        let judgement = judge(token.as_bytes(), &view, clock.wall(), &mut recorder);
-        let mut steps = recorder.0;
-        if steps.is_empty()
-            && let Judgement::Rejected(error) = judgement
+        let shared = &self.inner.shared;
+        let now = shared.clock.wall();
+        let mut recorder = Recorder { steps: Vec::new(), entry: None };
+        let judgement = judge(presented.token(), &View::onlooking(&entries, shared), now, &mut recorder);
+
+        let mut checks = Check::ALL.to_vec();
+        checks.extend(requirement.asks_for_scopes().then_some(Check::Scope));
+        checks.extend(requirement.asks_for_authentication().then_some(Check::Authentication));
+        if let Judgement::Accepted(core) = &judgement {
+            let results = [
+                (Check::Scope, requirement.check_scopes(core)),
+                (Check::Authentication, requirement.check_authentication(core, now)),
+            ];
+            for (check, result) in results.into_iter().filter(|(check, _)| checks.contains(check)) {
+                match result {
+                    Ok(()) => recorder.passed(check),
+                    Err(kind) => {
+                        recorder.failed(check, kind);
+                        break;
+                    }
+                }
+            }
+        } else if let Judgement::Rejected(error) = &judgement
+            && recorder.steps.is_empty()
         {
             // The clock itself cannot be trusted: no check was begun.
-            steps.push((Check::Structure, CheckOutcome::Failed(error.kind())));
+            recorder.failed(Check::Structure, error.kind());
         }
-        let skipped = Check::ALL.iter().skip(steps.len()).map(|check| (*check, CheckOutcome::Skipped));
+
+        let configured = Configured {
+            max_token_bytes: shared.max_token_bytes,
+            issuers: entries.len(),
+            rules: recorder.entry.map(|entry| &entry.rules),
+            requirement,
+            now,
+        };
+        let expectations = checks.iter().filter_map(|check| Some((*check, configured.expectation(*check)?)));
+        let expectations = expectations.collect();
+        let mut steps = recorder.steps;
+        let skipped = checks.into_iter().skip(steps.len()).map(|check| (check, CheckOutcome::Skipped));
         steps.extend(skipped);
-        Explanation { steps }
+        Explanation { steps, expectations }
     }
 }
 
@@ -52,6 +110,13 @@ impl Explanation {
     /// Every check in order, with its outcome.
     pub fn steps(&self) -> &[(Check, CheckOutcome)] {
         &self.steps
+    }
+
+    /// What the configuration asks for at a check: for the audience, those that the issuer's entry expects. `None` where
+    /// that depends on the issuer, and the token names none that is trusted.
+    pub fn expectation(&self, check: Check) -> Option<&str> {
+        let found = self.expectations.iter().find(|(known, _)| *known == check);
+        found.map(|(_, expectation)| expectation.as_str())
     }
 
     /// Whether the token would be accepted.
@@ -72,7 +137,13 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (check, outcome) in &self.steps {
             match outcome {
-                CheckOutcome::Failed(kind) => writeln!(f, "FAIL {check:?}: {kind}")?,
+                CheckOutcome::Failed(kind) => {
+                    write!(f, "FAIL {check:?}: {kind}")?;
+                    match self.expectation(*check) {
+                        Some(expectation) => writeln!(f, " (expected: {expectation})")?,
+                        None => writeln!(f)?,
+                    }
+                }
                 CheckOutcome::Passed => writeln!(f, "pass {check:?}")?,
                 CheckOutcome::Skipped => writeln!(f, "skip {check:?}")?,
             }
@@ -81,14 +152,22 @@ impl fmt::Display for Explanation {
     }
 }
 
-struct Recorder(Vec<(Check, CheckOutcome)>);
+/// Keeps what `judge` tells.
+struct Recorder<'e> {
+    steps: Vec<(Check, CheckOutcome)>,
+    entry: Option<&'e Entry>,
+}
 
-impl Observer for Recorder {
+impl<'e> Observer<&'e Arc<Entry>> for Recorder<'e> {
     fn passed(&mut self, check: Check) {
-        self.0.push((check, CheckOutcome::Passed));
+        self.steps.push((check, CheckOutcome::Passed));
     }
 
     fn failed(&mut self, check: Check, kind: AuthErrorKind) {
-        self.0.push((check, CheckOutcome::Failed(kind)));
+        self.steps.push((check, CheckOutcome::Failed(kind)));
+    }
+
+    fn selected(&mut self, entry: &&'e Arc<Entry>) {
+        self.entry = Some(*entry);
     }
 }

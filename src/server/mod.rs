@@ -2,6 +2,7 @@
 
 pub(crate) mod builder;
 pub(crate) mod entries;
+mod expectation;
 pub(crate) mod explain;
 pub(crate) mod issuer;
 mod metadata;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretBox};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     error::{
@@ -14,7 +14,10 @@ use crate::{
         AuthErrorKind::{InvalidSignature, KeysUnavailable, TooManyWaiting, UnknownKey},
     },
     jwt::{Judgement, judge},
-    keys::remote::{Attempt, Remote, Wanted},
+    keys::{
+        refresh::Sequence,
+        remote::{Attempt, Remote, Wanted},
+    },
     server::{
         Inner,
         entries::{Entry, Keys, View, outage_kind},
@@ -28,6 +31,9 @@ const WAIT: Duration = Duration::from_secs(2);
 
 /// How long it waits when no keys ever came: nothing else can be served meanwhile.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
+
+/// Keys are adopted seconds apart at the least; this many times within one judgement is no accident but a fault.
+const JUDGED_AT_MOST: usize = 4;
 
 /// What a judgement calls for.
 enum Step {
@@ -56,53 +62,63 @@ impl ValidateToken for Inner {
 }
 
 impl Inner {
-    /// Judges the token with the keys that are there.
+    /// Judges the token with the keys that are there, and once more where newer ones came while it did.
     fn step(&self, token: &[u8], rechecked: bool) -> Step {
-        let entries = self.entries.load();
-        let clock = &self.shared.clock;
-        let view = View { entries: &entries, monotonic: clock.monotonic() };
-        match judge(token, &view, clock.wall(), &mut ()) {
-            Judgement::Accepted(core) => Step::Done(Ok(core)),
-            Judgement::Rejected(error) => Step::Done(Err(error)),
-            Judgement::MissingKey(entry) => missing_key(entry, true, rechecked),
-            Judgement::NoKeys(entry) => missing_key(entry, false, rechecked),
-            Judgement::BadSignature(entry) => bad_signature(entry, rechecked),
+        for _ in 0..JUDGED_AT_MOST {
+            let entries = self.entries.load();
+            let view = View::new(&entries, &self.shared);
+            let step = match judge(token, &view, self.shared.clock.wall(), &mut ()) {
+                Judgement::Accepted(core) => Some(Step::Done(Ok(core))),
+                Judgement::Rejected(error) => Some(Step::Done(Err(error))),
+                Judgement::MissingKey(entry) => missing_key(entry, true, rechecked, view.seen()),
+                Judgement::NoKeys(entry) => missing_key(entry, false, rechecked, view.seen()),
+                Judgement::BadSignature(entry) => bad_signature(entry, rechecked, view.seen()),
+            };
+            if let Some(step) = step {
+                return step;
+            }
         }
+        refuse(KeysUnavailable)
     }
 }
 
-fn missing_key(entry: &Entry, has_keys: bool, rechecked: bool) -> Step {
-    let Keys::Remote(remote) = &entry.keys else { return refuse(UnknownKey) };
+/// `None`: newer keys came meanwhile.
+fn missing_key(entry: &Entry, has_keys: bool, rechecked: bool, seen: Sequence) -> Option<Step> {
+    let Keys::Remote(remote) = &entry.keys else { return Some(refuse(UnknownKey)) };
     // A signature had failed before; keys that are gone since then cannot make it good.
     if rechecked {
-        return refuse(InvalidSignature);
+        return Some(refuse(InvalidSignature));
     }
-    let outage = AuthError::from(outage_kind(entry.issuer.unknown_key_during_outage, has_keys));
-    let outage = outage.of_issuer(entry.issuer.id.as_str());
-    match remote.key_missing() {
+    let outage = || {
+        let kind = outage_kind(entry.issuer.unknown_key_during_outage, has_keys);
+        AuthError::from(kind).of_issuer(entry.issuer.id.as_str())
+    };
+    Some(match remote.key_missing(seen) {
         Wanted::Wait(attempt) => {
-            let longest = longest_wait(remote);
-            let in_vain = outage.retry_in(Duration::ZERO);
-            Step::Wait(attempt, Waiting { recheck: false, longest, in_vain })
+            let in_vain = outage().retry_in(Duration::ZERO);
+            Step::Wait(attempt, Waiting { recheck: false, longest: longest_wait(remote), in_vain })
         }
         Wanted::Final if has_keys => refuse(UnknownKey),
         Wanted::Final => refuse(KeysUnavailable),
-        Wanted::Outage { retry_after } => Step::Done(Err(outage.retry_in(retry_after))),
+        Wanted::JudgeAgain => return None,
+        Wanted::Outage { retry_after } => Step::Done(Err(outage().retry_in(retry_after))),
         Wanted::TooMany => refuse(TooManyWaiting),
-    }
+    })
 }
 
-fn bad_signature(entry: &Entry, rechecked: bool) -> Step {
-    let Keys::Remote(remote) = &entry.keys else { return refuse(InvalidSignature) };
+/// `None`: newer keys came meanwhile.
+fn bad_signature(entry: &Entry, rechecked: bool, seen: Sequence) -> Option<Step> {
+    let Keys::Remote(remote) = &entry.keys else { return Some(refuse(InvalidSignature)) };
     if rechecked {
-        return refuse(InvalidSignature);
+        return Some(refuse(InvalidSignature));
     }
-    match remote.signature_failed() {
+    Some(match remote.signature_failed(seen) {
         Wanted::Wait(attempt) => {
             Step::Wait(attempt, Waiting { recheck: true, longest: WAIT, in_vain: InvalidSignature.into() })
         }
+        Wanted::JudgeAgain => return None,
         Wanted::Final | Wanted::Outage { .. } | Wanted::TooMany => refuse(InvalidSignature),
-    }
+    })
 }
 
 fn refuse(kind: crate::error::AuthErrorKind) -> Step {
@@ -120,6 +136,10 @@ async fn settle(
     mut attempt: Attempt,
     mut waiting: Waiting,
 ) -> Verdict {
+    // Without a runtime there is no timer to wait with, and without the wait nothing to be had.
+    if Handle::try_current().is_err() {
+        return Err(waiting.in_vain);
+    }
     let deadline = Instant::now().checked_add(waiting.longest).unwrap_or_else(Instant::now);
     loop {
         if tokio::time::timeout_at(deadline, attempt).await.is_err() {

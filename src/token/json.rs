@@ -4,7 +4,12 @@
 //! after unescaping) at any depth, lone surrogates, more than [`MAX_DEPTH`] levels. It allocates nothing as long as at
 //! most [`INLINE_NAMES`] member names are open at a time.
 
-use std::{borrow::Cow, cmp::Ordering, ops::Range};
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    ops::Range,
+};
 
 /// Access tokens nest a handful of levels; recursion stays shallow.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -363,13 +368,20 @@ impl<'a> Scanner<'a> {
 /// The names of the objects that are open, innermost last.
 struct Names<'a> {
     inline: [RawStr<'a>; INLINE_NAMES],
-    spilled: Vec<RawStr<'a>>,
+    /// With a keyed hash of the unescaped name, so that sorting compares texts only where they are equal.
+    spilled: Vec<(u64, RawStr<'a>)>,
+    hasher: Option<RandomState>,
     len: usize,
 }
 
 impl<'a> Names<'a> {
     fn new() -> Self {
-        Self { inline: [RawStr { raw: "", escaped: false }; INLINE_NAMES], spilled: Vec::new(), len: 0 }
+        Self {
+            inline: [RawStr { raw: "", escaped: false }; INLINE_NAMES],
+            spilled: Vec::new(),
+            hasher: None,
+            len: 0,
+        }
     }
 
     fn len(&self) -> usize {
@@ -388,21 +400,46 @@ impl<'a> Names<'a> {
                 *place = name;
             }
         } else {
-            self.spilled.push(name);
+            let hash = self.hash(name);
+            self.spilled.push((hash, name));
         }
         self.len = self.len.saturating_add(1);
         Ok(())
     }
 
+    fn hash(&mut self, name: RawStr<'a>) -> u64 {
+        let mut hasher = self.hasher.get_or_insert_default().build_hasher();
+        if name.escaped {
+            Unescape(name.raw.chars()).for_each(|char| hasher.write_u32(char.into()));
+        } else {
+            name.raw.chars().for_each(|char| hasher.write_u32(char.into()));
+        }
+        hasher.finish()
+    }
+
     fn close(&mut self, first: usize) -> Result<(), JsonError> {
         if self.len > INLINE_NAMES {
             let spilled_from = first.saturating_sub(INLINE_NAMES);
+            let hashes: Vec<u64> = self
+                .inline
+                .get(first..)
+                .unwrap_or_default()
+                .to_vec()
+                .into_iter()
+                .map(|name| self.hash(name))
+                .collect();
             let inline = self.inline.get(first..).unwrap_or_default();
             let spilled = self.spilled.get_mut(spilled_from..).unwrap_or_default();
-            spilled.sort_unstable_by(|a, b| a.order(*b));
-            let twice = spilled.windows(2).any(|pair| matches!(pair, [a, b] if a.same(*b)));
-            let across =
-                inline.iter().any(|name| spilled.binary_search_by(|other| other.order(*name)).is_ok());
+            let order = |one: &(u64, RawStr<'a>), other: &(u64, RawStr<'a>)| {
+                one.0.cmp(&other.0).then_with(|| one.1.order(other.1))
+            };
+            spilled.sort_unstable_by(order);
+            let twice =
+                spilled.windows(2).any(|pair| matches!(pair, [one, other] if order(one, other).is_eq()));
+            let across = inline
+                .iter()
+                .zip(&hashes)
+                .any(|(name, hash)| spilled.binary_search_by(|other| order(other, &(*hash, *name))).is_ok());
             if twice || across {
                 return Err(JsonError::DuplicateName);
             }

@@ -182,26 +182,30 @@ macro_rules! scopes {
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Requirement {
-    alternatives: Vec<Scopes>,
-    acr: Vec<String>,
+    /// `None`: no scope is asked for. An empty list can never be fulfilled.
+    alternatives: Option<Vec<Scopes>>,
+    /// The same.
+    acr: Option<Vec<String>>,
     max_age: Option<Duration>,
 }
 
 impl Requirement {
     /// Asks for every scope of the list.
     pub fn scopes(scopes: impl Into<Scopes>) -> Self {
-        Self { alternatives: vec![scopes.into()], ..Self::default() }
+        Self { alternatives: Some(vec![scopes.into()]), ..Self::default() }
     }
 
-    /// Asks for every scope of at least one of the lists. The challenge names the first list.
+    /// Asks for every scope of at least one of the lists. The challenge names the first list. Of no lists at all, none can be
+    /// fulfilled: every token is refused.
     pub fn any_of(alternatives: impl IntoIterator<Item = Scopes>) -> Self {
-        Self { alternatives: alternatives.into_iter().collect(), ..Self::default() }
+        Self { alternatives: Some(alternatives.into_iter().collect()), ..Self::default() }
     }
 
-    /// Asks that `acr` is one of these values, the most wanted first (RFC 9470 §3). **Default:** any.
+    /// Asks that `acr` is one of these values, the most wanted first (RFC 9470 §3). No value fulfils an empty list.
+    /// **Default:** any.
     #[must_use]
     pub fn acr<A: Into<String>>(mut self, values: impl IntoIterator<Item = A>) -> Self {
-        self.acr = values.into_iter().map(Into::into).collect();
+        self.acr = Some(values.into_iter().map(Into::into).collect());
         self
     }
 
@@ -214,27 +218,62 @@ impl Requirement {
 
     /// The scopes that the challenge names.
     pub(crate) fn wanted_scopes(&self) -> Option<&Scopes> {
-        self.alternatives.first()
+        self.alternatives().first()
     }
 
     pub(crate) fn wanted_acr(&self) -> &[String] {
-        &self.acr
+        self.acr.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn wanted_max_age(&self) -> Option<Duration> {
         self.max_age
     }
 
+    pub(crate) fn asks_for_scopes(&self) -> bool {
+        self.alternatives.is_some()
+    }
+
+    pub(crate) fn asks_for_authentication(&self) -> bool {
+        self.acr.is_some() || self.max_age.is_some()
+    }
+
+    /// The lists of scopes of which one is enough.
+    pub(crate) fn alternatives(&self) -> &[Scopes] {
+        self.alternatives.as_deref().unwrap_or_default()
+    }
+
     /// Judges a verified token: scopes first, then the strength and age of the login.
     pub(crate) fn check(&self, core: &Core, now: UnixTime) -> Result<(), AuthErrorKind> {
+        self.check_scopes(core)?;
+        self.check_authentication(core, now)
+    }
+
+    pub(crate) fn check_scopes(&self, core: &Core) -> Result<(), AuthErrorKind> {
         let granted = |wanted: &Scopes| wanted.iter().all(|scope| core.has_scope(scope));
-        if !self.alternatives.is_empty() && !self.alternatives.iter().any(granted) {
-            return Err(AuthErrorKind::InsufficientScope);
+        let enough = !self.asks_for_scopes() || self.alternatives().iter().any(granted);
+        if enough { Ok(()) } else { Err(AuthErrorKind::InsufficientScope) }
+    }
+
+    fn is_strong(&self, core: &Core) -> bool {
+        self.acr
+            .as_ref()
+            .is_none_or(|wanted| core.acr().is_some_and(|acr| wanted.iter().any(|value| value == acr)))
+    }
+
+    pub(crate) fn check_authentication(&self, core: &Core, now: UnixTime) -> Result<(), AuthErrorKind> {
+        let Some(age) = self.max_age else {
+            return if self.is_strong(core) {
+                Ok(())
+            } else {
+                Err(AuthErrorKind::InsufficientAuthentication)
+            };
+        };
+        if !now.is_readable() {
+            return Err(AuthErrorKind::ClockUnavailable);
         }
-        let strong =
-            self.acr.is_empty() || core.acr().is_some_and(|acr| self.acr.iter().any(|value| value == acr));
-        let fresh = self.max_age.is_none_or(|age| {
-            core.auth_time().is_some_and(|login| now.saturating_duration_since(login) <= age)
+        let strong = self.is_strong(core);
+        let fresh = core.auth_time().is_some_and(|login| {
+            login <= now.saturating_add(CLOCK_DIFFERENCE) && now.saturating_duration_since(login) <= age
         });
         if strong && fresh { Ok(()) } else { Err(AuthErrorKind::InsufficientAuthentication) }
     }
@@ -245,6 +284,9 @@ impl From<Scopes> for Requirement {
         Self::scopes(scopes)
     }
 }
+
+/// A login later than this from now did not happen.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 
 /// Whether `text` is a scope-token (RFC 6749 §3.3).
 #[expect(

@@ -29,6 +29,11 @@ pub enum Mode {
     WithHeaders(HeaderMap),
     Error(FetchErrorKind),
     Hang,
+    /// Only this host answers.
+    HangAllBut(String),
+    /// The metadata only.
+    MetadataHangs,
+    MetadataStatus(StatusCode),
     Panic,
     Slow(Duration),
     Status(StatusCode),
@@ -120,6 +125,14 @@ impl Fetch for ScriptedFetch {
                 }
                 Mode::Error(kind) => Err(kind.into()),
                 Mode::Hang => pending().await,
+                Mode::HangAllBut(host) if request.url.host() != Some(&host) => pending().await,
+                Mode::MetadataHangs if !is_jwks => pending().await,
+                Mode::MetadataStatus(status) if !is_jwks => {
+                    Ok(FetchResponse::new(status, HeaderMap::new(), Vec::new()))
+                }
+                Mode::HangAllBut(_) | Mode::MetadataHangs | Mode::MetadataStatus(_) => {
+                    issuer.fetch().fetch(request).await
+                }
                 Mode::Panic => panic!("the fetcher panics, as the test wants it"),
                 Mode::Slow(delay) => {
                     tokio::time::sleep(delay).await;

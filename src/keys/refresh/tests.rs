@@ -13,6 +13,17 @@ const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+impl Refresh {
+    /// As a request asks that looked at the newest keys.
+    fn missing(&mut self, now: Duration) -> Demand {
+        self.key_missing(now, self.last_sequence)
+    }
+
+    fn failed_signature(&mut self, now: Duration) -> Demand {
+        self.signature_failed(now, self.last_sequence)
+    }
+}
+
 /// Keys adopted at 0, fresh until 300 s, refreshed at 240 s, stale until 3900 s.
 fn warm() -> Refresh {
     let mut refresh = Refresh::new(Limits::default(), s(0));
@@ -32,14 +43,14 @@ fn flight(demand: Demand) -> Sequence {
 fn cold_requests_wait_for_the_first_attempt_and_then_for_the_back_off() {
     let mut refresh = Refresh::new(Limits::default(), s(0));
     assert_eq!(refresh.next(s(0)), Next::WaitForRefresh);
-    let first = flight(refresh.key_missing(s(0)));
-    assert_eq!(flight(refresh.key_missing(s(1))), first);
+    let first = flight(refresh.missing(s(0)));
+    assert_eq!(flight(refresh.missing(s(1))), first);
     refresh.failed(s(2), first, 1.0);
     // Full jitter, at its most: one second.
     assert_eq!(refresh.next(s(2)), Next::Unavailable);
-    assert_eq!(refresh.key_missing(s(2)), Demand::Outage);
+    assert_eq!(refresh.missing(s(2)), Demand::Outage);
     assert_eq!(refresh.next(s(3)), Next::WaitForRefresh);
-    assert_ne!(flight(refresh.key_missing(s(3))), first);
+    assert_ne!(flight(refresh.missing(s(3))), first);
 }
 
 #[test]
@@ -103,36 +114,36 @@ fn refresh_ahead_is_jittered_by_a_tenth() {
 #[test]
 fn jwk_06_tokens_cause_one_fetch_per_cooldown() {
     let mut refresh = warm();
-    let first = flight(refresh.key_missing(s(1)));
-    assert_eq!(flight(refresh.key_missing(s(1))), first);
+    let first = flight(refresh.missing(s(1)));
+    assert_eq!(flight(refresh.missing(s(1))), first);
     refresh.succeeded(s(2), first, None, 0.5);
     // Stamped at its start: full again at 31 s.
-    assert_eq!(refresh.key_missing(s(2)), Demand::Final);
-    assert_eq!(refresh.key_missing(s(30)), Demand::Final);
-    assert_ne!(flight(refresh.key_missing(s(31))), first);
+    assert_eq!(refresh.missing(s(2)), Demand::Final);
+    assert_eq!(refresh.missing(s(30)), Demand::Final);
+    assert_ne!(flight(refresh.missing(s(31))), first);
 }
 
 #[test]
 fn jwk_07_scheduled_fetches_leave_the_budget_alone() {
     // Right after boot.
     let mut refresh = warm();
-    let first = flight(refresh.key_missing(s(0)));
+    let first = flight(refresh.missing(s(0)));
     refresh.succeeded(s(0), first, None, 0.5);
     // A scheduled refresh neither fills the bucket nor empties it.
     let scheduled = refresh.begin(s(10), Cause::Schedule);
     refresh.succeeded(s(10), scheduled, None, 0.5);
-    assert_eq!(refresh.key_missing(s(29)), Demand::Final);
+    assert_eq!(refresh.missing(s(29)), Demand::Final);
     let scheduled = refresh.begin(s(29), Cause::Schedule);
     refresh.succeeded(s(29), scheduled, None, 0.5);
-    flight(refresh.key_missing(s(30)));
+    flight(refresh.missing(s(30)));
 }
 
 #[test]
 fn jwk_02_during_an_outage_tokens_start_nothing() {
     let mut refresh = warm();
-    let first = flight(refresh.key_missing(s(100)));
+    let first = flight(refresh.missing(s(100)));
     refresh.failed(s(101), first, 1.0);
-    assert_eq!(refresh.key_missing(s(101)), Demand::Outage);
+    assert_eq!(refresh.missing(s(101)), Demand::Outage);
     // The bucket is full again long before the back-off ends.
     let mut now = s(102);
     for _ in 0..8 {
@@ -141,29 +152,42 @@ fn jwk_02_during_an_outage_tokens_start_nothing() {
         now += s(60);
     }
     now -= s(1);
-    assert_eq!(refresh.key_missing(now), Demand::Outage);
+    assert_eq!(refresh.missing(now), Demand::Outage);
     // Once the issuer answers again, a token may ask.
     let sequence = refresh.begin(now, Cause::Schedule);
     refresh.succeeded(now, sequence, None, 0.5);
-    flight(refresh.key_missing(now));
+    flight(refresh.missing(now));
+}
+
+#[test]
+fn jwk_07_a_request_that_looked_at_older_keys_judges_again() {
+    let mut refresh = warm();
+    let first = flight(refresh.missing(s(1)));
+    refresh.succeeded(s(2), first, None, 0.5);
+    // The bucket is empty, but the answer that emptied it may hold the very key.
+    assert_eq!(refresh.key_missing(s(2), first - 1), Demand::JudgeAgain);
+    assert_eq!(refresh.signature_failed(s(2), first - 1), Demand::JudgeAgain);
+    assert_eq!(refresh.key_missing(s(2), first), Demand::Final);
+    // At a cold start nothing is seen yet.
+    assert_eq!(refresh.key_missing(s(2), 0), Demand::JudgeAgain);
 }
 
 #[test]
 fn jwk_19_a_bad_signature_may_ask_only_for_old_keys() {
     let mut refresh = warm();
-    assert_eq!(refresh.signature_failed(s(30)), Demand::Final);
-    let first = flight(refresh.signature_failed(s(31)));
+    assert_eq!(refresh.failed_signature(s(30)), Demand::Final);
+    let first = flight(refresh.failed_signature(s(31)));
     // Those that fail meanwhile wait for the same fetch.
-    assert_eq!(flight(refresh.signature_failed(s(32))), first);
+    assert_eq!(flight(refresh.failed_signature(s(32))), first);
     refresh.failed(s(33), first, 1.0);
     // During an outage it stays what it is: bad.
-    assert_eq!(refresh.signature_failed(s(70)), Demand::Final);
+    assert_eq!(refresh.failed_signature(s(70)), Demand::Final);
 }
 
 #[test]
 fn jwk_11_an_older_answer_never_replaces_a_newer_one() {
     let mut refresh = warm();
-    let old = flight(refresh.key_missing(s(1)));
+    let old = flight(refresh.missing(s(1)));
     refresh.failed(s(6), old, 0.0);
     let new = refresh.begin(s(7), Cause::Schedule);
     assert!(!refresh.succeeded(s(8), old, None, 0.5));
@@ -218,8 +242,8 @@ proptest! {
                 Event::UnknownKey | Event::BadSignature => {
                     let serves = matches!(refresh.next(now), Next::Serve | Next::ServeAndRefresh);
                     let demand = match event {
-                        Event::UnknownKey => refresh.key_missing(now),
-                        _ => refresh.signature_failed(now),
+                        Event::UnknownKey => refresh.missing(now),
+                        _ => refresh.failed_signature(now),
                     };
                     if let (Demand::Wait(sequence), None) = (demand, before) {
                         prop_assert_eq!(refresh.in_flight(), Some(sequence));

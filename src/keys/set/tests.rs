@@ -144,6 +144,11 @@ fn one_odd_key_spoils_nothing() {
     assert_eq!(reasons(with(rsa(), "alg", "RS512")), SkipReason::AlgorithmNotAllowed);
     assert_eq!(reasons(with(ec(), "alg", "RS256")), SkipReason::Malformed);
     assert_eq!(reasons(with(rsa(), "alg", "RSA-OAEP")), SkipReason::Unsupported);
+    for (name, value) in
+        [("kty", json!({"EC": null})), ("crv", json!({"P-256": null})), ("x", json!(5)), ("kty", Value::Null)]
+    {
+        assert_eq!(reasons(with(ec(), name, value)), SkipReason::Malformed, "{name}");
+    }
     assert_eq!(reasons(with(ec(), "crv", "secp256k1")), SkipReason::Unsupported);
     assert_eq!(reasons(with(ec(), "kty", "unknown")), SkipReason::Unsupported);
     assert_eq!(reasons(with(ed25519(), "crv", "X25519")), SkipReason::Unsupported);
