@@ -214,7 +214,7 @@ fn bits(number: &[u8]) -> u32 {
 
 /// A canonical encoding (y below 2^255 − 19, RFC 8032 §5.1.3) of a point that is not of small order: a small-order key
 /// would accept one signature for many messages.
-fn is_strong_ed25519(mut encoded: [u8; 32]) -> bool {
+pub(crate) fn is_strong_ed25519(mut encoded: [u8; 32]) -> bool {
     encoded[31] &= 0x7F; // the sign of x
     let canonical = encoded.iter().rev().lt(FIELD_PRIME.iter().rev());
     canonical && !SMALL_ORDER_Y.contains(&encoded)

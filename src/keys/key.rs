@@ -5,7 +5,7 @@ use std::fmt;
 use crate::keys::{
     algorithm::{Algorithm, Family},
     backend::{Unusable, Verifier},
-    jwk::KeyMaterial,
+    jwk::{KeyMaterial, is_strong_ed25519},
 };
 
 /// A key that was checked, parsed, and bound to one algorithm (RFC 8725 §3.1). It cannot verify any other.
@@ -70,8 +70,15 @@ impl VerificationKey {
 
     /// Whether `signature` is this key's over `message`. Its length must be exact (RFC 7518 §3.3–3.5, RFC 8037 §3.1).
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        signature.len() == self.signature_length && self.verifier.verify(message, signature)
+        signature.len() == self.signature_length
+            && (self.algorithm.family() != Family::Ed25519 || has_strong_nonce(signature))
+            && self.verifier.verify(message, signature)
     }
+}
+
+/// The point R of an honest Ed25519 signature is never of small order, whatever the arithmetic says.
+fn has_strong_nonce(signature: &[u8]) -> bool {
+    signature.first_chunk::<32>().is_some_and(|point| is_strong_ed25519(*point))
 }
 
 impl fmt::Debug for VerificationKey {

@@ -162,12 +162,6 @@ impl Tally {
         );
     }
 
-    /// A vector that should be refused and is not, for a reason that is known. It must not mend itself unseen.
-    pub(super) fn differs(&mut self, name: impl fmt::Display, accepted: bool) {
-        self.row.differs += 1;
-        self.expect(accepted, || format!("{name}: no longer differs"));
-    }
-
     /// A vector that says nothing about this crate.
     pub(super) fn left_out(&mut self) {
         self.row.left_out += 1;
