@@ -91,8 +91,69 @@ async fn htp_01_no_credentials() {
     }
     let (status, headers, body) = send(scene.api.layer(), &[&scene.bearer()]).await;
     assert_eq!((status, body.as_str()), (StatusCode::OK, "test-user"));
-    // htp_11: successes are untouched.
     assert!(headers.is_empty());
+}
+
+#[tokio::test]
+async fn htp_07_the_body_of_a_refused_request_is_not_read_and_preflights_pass_by_choice() {
+    /// A body that must not be looked at.
+    struct Unread(Arc<AtomicUsize>);
+    impl Drop for Unread {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let scene = Scene::new();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let inner = service_fn(|_: Request<Unread>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    let response =
+        scene.api.layer().layer(inner).oneshot(Request::new(Unread(Arc::clone(&dropped)))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+
+    let preflight = |headers: &[(&'static str, &'static str)]| {
+        let mut request = Request::builder().method("OPTIONS");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap()
+    };
+    let whole = [("origin", "https://app.example"), ("access-control-request-method", "GET")];
+    let (status, _, body) = send_request(scene.api.layer().pass_preflight(), preflight(&whole)).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "anonymous"));
+    for request in [
+        preflight(&whole[..1]),
+        preflight(&whole[1..]),
+        Request::builder().header("origin", "x").body(()).unwrap(),
+    ] {
+        assert_eq!(
+            send_request(scene.api.layer().pass_preflight(), request).await.0,
+            StatusCode::UNAUTHORIZED
+        );
+    }
+    assert_eq!(send_request(scene.api.layer(), preflight(&whole)).await.0, StatusCode::UNAUTHORIZED);
+    let with_credentials = [whole[0], whole[1], ("authorization", "Bearer x")];
+    let (status, ..) = send_request(scene.api.layer().pass_preflight(), preflight(&with_credentials)).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn htp_11_refusals_are_not_stored_and_successes_are_left_alone() {
+    let scene = Scene::new();
+    let inner = service_fn(|_: Request<()>| async {
+        let response = Response::builder().header("cache-control", "public, max-age=60").body(String::new());
+        Ok::<_, Infallible>(response.unwrap())
+    });
+    let request = |bearer: String| Request::builder().header(AUTHORIZATION, bearer).body(()).unwrap();
+    let service = scene.api.layer().layer(scene.api.require(scopes!["read"]).layer(inner));
+    let good = format!("Bearer {}", scene.issuer.token().scope("read").mint());
+    let response = service.clone().oneshot(request(good)).await.unwrap();
+    assert_eq!(response.headers()["cache-control"], "public, max-age=60");
+    for bearer in ["Bearer x".to_owned(), "Bearer ".to_owned(), "Basic x".to_owned(), scene.bearer()] {
+        let response = service.clone().oneshot(request(bearer)).await.unwrap();
+        assert!(response.status().is_client_error());
+        assert_eq!(response.headers()["cache-control"], "no-store");
+    }
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub struct BearerAuthLayer<C = Claims, M = NoBody> {
 impl<C> BearerAuthLayer<C> {
     pub(crate) fn new(validator: Arc<dyn ValidateToken>, server: Arc<Responder>) -> Self {
         Self {
-            gate: Gatekeeper { validator, server, optional: false, claims: PhantomData },
+            gate: Gatekeeper { validator, server, optional: false, preflight: false, claims: PhantomData },
             mode: PhantomData,
         }
     }
@@ -44,6 +44,14 @@ impl<C, M> BearerAuthLayer<C, M> {
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.gate.optional = true;
+        self
+    }
+
+    /// Lets CORS preflights pass as anonymous, for services that answer them behind the layer. **Default:** they get 401; the
+    /// usual place of a CORS layer is outside of this one, where it answers them itself.
+    #[must_use]
+    pub fn pass_preflight(mut self) -> Self {
+        self.gate.preflight = true;
         self
     }
 }
@@ -73,6 +81,7 @@ pub(crate) struct Gatekeeper<C> {
     pub(crate) validator: Arc<dyn ValidateToken>,
     pub(crate) server: Arc<Responder>,
     pub(crate) optional: bool,
+    pub(crate) preflight: bool,
     claims: PhantomData<fn() -> C>,
 }
 
@@ -82,6 +91,7 @@ impl<C> Clone for Gatekeeper<C> {
             validator: Arc::clone(&self.validator),
             server: Arc::clone(&self.server),
             optional: self.optional,
+            preflight: self.preflight,
             claims: PhantomData,
         }
     }

@@ -8,7 +8,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, header::AUTHORIZATION};
+use http::{
+    Method, Request, Response,
+    header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN},
+};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tower::Service;
@@ -62,10 +65,7 @@ where
 
         let token = match bearer_token(request.headers()) {
             Ok(token) => token,
-            // Anonymous is who sends no credentials at all.
-            Err(AuthErrorKind::MissingToken)
-                if self.gate.optional && !request.headers().contains_key(AUTHORIZATION) =>
-            {
+            Err(AuthErrorKind::MissingToken) if self.gate.lets_pass_without_token(&request) => {
                 let auth =
                     RequestAuth::new::<C>(Arc::clone(&self.gate.server), Outcome::Anonymous, M::WITH_BODY);
                 request.extensions_mut().insert(auth);
@@ -120,10 +120,23 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
 }
 
 impl<C> Gatekeeper<C> {
+    /// Anonymous is who sends no credentials at all; a CORS preflight never does.
+    fn lets_pass_without_token<B>(&self, request: &Request<B>) -> bool {
+        !request.headers().contains_key(AUTHORIZATION)
+            && (self.optional || (self.preflight && is_preflight(request)))
+    }
+
     pub(crate) fn refuse(&self, error: AuthError) -> Refusal {
         self.server.log.record(&error);
         Refusal::new(error, Arc::clone(&self.server))
     }
+}
+
+/// What a browser asks before it sends a request with credentials to another origin (Fetch standard, CORS-preflight fetch).
+fn is_preflight<B>(request: &Request<B>) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(ORIGIN)
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 fn kept_token<B>(request: &Request<B>) -> Option<Arc<SecretString>> {
