@@ -53,6 +53,13 @@ pub(crate) fn import(
     allowed: &AlgorithmSet,
 ) -> Result<Vec<VerificationKey>, SkipReason> {
     let members = Members::scan(text)?;
+    // RFC 8725 §3.5: whatever else the JWK says, a shared secret stands where everybody can read it.
+    if members.kty.and_then(|value| value.raw_str(text)).is_some_and(|kty| kty.is("oct")) {
+        return Err(SkipReason::Symmetric);
+    }
+    if members.private {
+        return Err(SkipReason::Private);
+    }
     let kid = match members.kid {
         None => Kid::Absent,
         Some(value) => Kid::Is(value.raw_str(text).ok_or(SkipReason::Malformed)?.unescape().into()),
@@ -76,13 +83,8 @@ pub(crate) fn import(
         }
     };
     // Only the key's own parameters: `x5c` and its kin are no business of ours, however damaged (RFC 7517 §4.7).
+    // Only the key's own parameters: `x5c` and its kin are no business of ours, however damaged (RFC 7517 §4.7).
     let model: AlgorithmParameters = serde_json::from_str(text).map_err(|_| SkipReason::Malformed)?;
-    if matches!(model, AlgorithmParameters::OctetKey(_)) {
-        return Err(SkipReason::Symmetric);
-    }
-    if members.private {
-        return Err(SkipReason::Private);
-    }
     keys_of(&material(&model, algorithm)?, algorithm, allowed, &kid, jwk)
 }
 
@@ -119,6 +121,7 @@ struct Members {
     alg: Option<Value>,
     kid: Option<Value>,
     key_ops: Option<Value>,
+    kty: Option<Value>,
     r#use: Option<Value>,
     private: bool,
 }
@@ -129,7 +132,11 @@ impl Members {
         let mut ill_typed = false;
         scan_object(text, Nested::Unique, |name, value| match &*name.unescape() {
             // RFC 7517 §4.1, RFC 7518 §6, RFC 9964 §3: strings, each of them.
-            "kty" | "crv" | "n" | "e" | "x" | "y" | "pub" => {
+            "kty" => {
+                members.kty = Some(value);
+                ill_typed |= !matches!(value.kind(), Kind::String { .. });
+            }
+            "crv" | "n" | "e" | "x" | "y" | "pub" => {
                 ill_typed |= !matches!(value.kind(), Kind::String { .. });
             }
             "alg" => members.alg = Some(value),

@@ -80,7 +80,7 @@ pub(super) fn jwk(folder: &Folder, tally: &mut Tally) {
         ("3_3.rsa_public_key.json", Ok(vec![Ps256, Ps384, Ps512, Rs256, Rs384, Rs512])),
         ("3_4.rsa_private_key.json", Err(SkipReason::Private)),
         ("3_5.symmetric_key_mac_computation.json", Err(SkipReason::Symmetric)),
-        ("3_6.symmetric_key_encryption.json", Err(SkipReason::NotForSignatures)),
+        ("3_6.symmetric_key_encryption.json", Err(SkipReason::Symmetric)),
     ] {
         one_key(tally, file, &folder.json(&format!("jose-cookbook/jwk/{file}")), &wanted);
     }

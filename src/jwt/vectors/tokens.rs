@@ -141,7 +141,7 @@ pub(super) fn jwks_cases(folder: &Folder, tally: &mut Tally) {
 
 /// The number of usable keys and why the others are skipped, or why there is no set.
 fn wanted_keys(name: &str) -> Result<(usize, Vec<SkipReason>), JwksError> {
-    use SkipReason::{Malformed, Unsupported, Weak};
+    use SkipReason::{Malformed, Symmetric, Unsupported, Weak};
     Ok(match name {
         "GoodOKP" | "JwkECMissingAlg" | "JwksECMatchAlgES256CrvP256" | "JwksECMatchAlgES384CrvP384" => {
             (1, vec![])
@@ -161,8 +161,6 @@ fn wanted_keys(name: &str) -> Result<(usize, Vec<SkipReason>), JwksError> {
         | "JwksECMismatchAlgCrv3"
         | "JwksECNoXY"
         | "JwksJwkMissingKty"
-        | "JwksJwkOctBadK"
-        | "JwksJwkOctBadMissingK"
         | "JwksMismatchKty1"
         | "JwksOKPKeyBadAlg"
         | "JwksRSAKeyMissingE"
@@ -176,6 +174,7 @@ fn wanted_keys(name: &str) -> Result<(usize, Vec<SkipReason>), JwksError> {
         | "JwksRSAKeyBadE"
         | "JwksRSAWrongNE" => (0, vec![Malformed]),
         "JwksOKPXWrongLength" => (0, vec![Weak]),
+        "JwksJwkOctBadK" | "JwksJwkOctBadMissingK" => (0, vec![Symmetric]),
         // Certificates by name are no JWK Set.
         "JwksGoodX509" | "JwksX509WrongTypeBool" => return Err(JwksError::NotAKeySet),
         "EmptyJwks"
