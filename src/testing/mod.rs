@@ -22,6 +22,8 @@ mod endpoints;
 mod issuer;
 mod key;
 mod mint;
+#[cfg(test)]
+mod mutation;
 mod serve;
 
 pub use self::{
