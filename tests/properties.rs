@@ -1,0 +1,137 @@
+//! What holds for every token, not only for those that somebody thought of.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::{sync::LazyLock, time::Duration};
+
+use bearergate::{Algorithm, Issuer, Presented, ResourceServer, UnixTime, testing::TestIssuer};
+use common::{NOW, RESOURCE, StillClock, at_once, issuer};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// A server with this leeway, and the clock that it goes by.
+fn server(issuer: &TestIssuer, jwks: String, leeway: u64) -> (ResourceServer, StillClock) {
+    let clock = StillClock::at(UnixTime::from_secs(NOW));
+    let trusted = Issuer::jwks(issuer.url(), jwks).leeway(Duration::from_secs(leeway));
+    let server = ResourceServer::builder(RESOURCE).trust(trusted).clock(clock.clone()).build().unwrap();
+    (server, clock)
+}
+
+fn accepts(server: &ResourceServer, token: &str) -> bool {
+    at_once(server.validate::<bearergate::Claims>(&Presented::bearer(token))).is_ok()
+}
+
+static ISSUER: LazyLock<TestIssuer> = LazyLock::new(|| issuer([Algorithm::Ed25519]));
+
+/// The keys of several algorithms.
+static MANY: LazyLock<TestIssuer> =
+    LazyLock::new(|| issuer([Algorithm::Es256, Algorithm::Ed25519, Algorithm::Es384]));
+
+/// Near now, in seconds; also fractions.
+fn date() -> impl Strategy<Value = Option<f64>> {
+    proptest::option::of(
+        (-2000_i64..2000, 0_u8..4)
+            .prop_map(|(offset, quarter)| (NOW + offset) as f64 + f64::from(quarter) / 4.0),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// accept(token, now) is an interval in now: once a token has stopped being good, it never is again.
+    #[test]
+    fn a_token_is_good_for_one_interval_of_time(
+        (exp, nbf, iat) in (date(), date(), date()),
+        leeway in 0_u64..300,
+        mut moments in proptest::collection::vec(-3_000_000_i64..3_000_000, 40),
+    ) {
+        let (server, clock) = server(&ISSUER, ISSUER.jwks(), leeway);
+        let mut token = ISSUER.token().audience(RESOURCE).without("iat");
+        for (name, date) in [("exp", exp), ("nbf", nbf), ("iat", iat)] {
+            if let Some(date) = date {
+                token = token.claim(name, date);
+            }
+        }
+        if exp.is_none() {
+            token = token.without("exp");
+        }
+        let token = token.mint();
+        moments.sort_unstable();
+        let good: Vec<bool> = moments
+            .iter()
+            .map(|millis| {
+                clock.set(UnixTime::from_millis(NOW * 1000 + millis));
+                accepts(&server, &token)
+            })
+            .collect();
+        let changes = good.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        let ends_outside = !good[0] && !good[good.len() - 1];
+        prop_assert!(changes <= 1 || (changes == 2 && ends_outside), "{:?}", good);
+        prop_assert!(exp.is_some() || !good.contains(&true));
+    }
+
+    /// Whatever set of keys a server holds: without the key that signed, the token is refused.
+    #[test]
+    fn without_the_signing_key_no_token_is_good(
+        copies in proptest::collection::vec((0_usize..3, 0_u8..4), 0..8),
+        signer in 0_usize..3,
+    ) {
+        let jwks: Value = serde_json::from_str(&MANY.jwks()).unwrap();
+        let keys = jwks["keys"].as_array().unwrap();
+        let signing = &keys[signer];
+        let algorithm = Algorithm::from_name(signing["alg"].as_str().unwrap()).unwrap();
+        let token = MANY.token_by(algorithm).audience(RESOURCE).mint();
+        // The other keys, under their own names, without name, or under the name of the one that signed.
+        let others: Vec<Value> = copies
+            .iter()
+            .filter(|(place, _)| *place != signer)
+            .map(|(place, disguise)| {
+                let mut key = keys[*place].clone();
+                match disguise {
+                    0 => drop(key.as_object_mut().unwrap().remove("kid")),
+                    1 => key["kid"] = signing["kid"].clone(),
+                    2 => {
+                        key["kid"] = signing["kid"].clone();
+                        drop(key.as_object_mut().unwrap().remove("alg"));
+                    }
+                    _ => (),
+                }
+                key
+            })
+            .collect();
+        let with = |keys: &[Value]| {
+            let clock = StillClock::at(UnixTime::from_secs(NOW));
+            let trusted = Issuer::jwks(MANY.url(), json!({ "keys": keys }).to_string())
+                .algorithms([Algorithm::Es256, Algorithm::Ed25519, Algorithm::Es384]);
+            ResourceServer::builder(RESOURCE).trust(trusted).clock(clock).build().unwrap()
+        };
+        prop_assert!(!accepts(&with(&others), &token));
+        let mut all = others.clone();
+        all.push(signing.clone());
+        prop_assert!(accepts(&with(&all), &token), "{}", json!(all));
+    }
+
+    /// A key is used for nothing but what it says of itself.
+    #[test]
+    fn a_key_that_says_otherwise_is_not_used(
+        (name, value) in prop_oneof![
+            Just(("use", json!("enc"))), Just(("use", json!(null))), Just(("use", json!(["sig"]))),
+            Just(("key_ops", json!(["sign"]))), Just(("key_ops", json!([]))), Just(("key_ops", json!("verify"))),
+            Just(("alg", json!("ES256"))), Just(("alg", json!("EdDSA"))), Just(("alg", json!("RSA-OAEP"))), Just(("alg", json!(5))),
+            Just(("kty", json!("EC"))), Just(("kty", json!("oct"))), Just(("crv", json!("X25519"))), Just(("crv", json!("P-256"))),
+            Just(("kid", json!("other"))), Just(("kid", json!(7))), Just(("d", json!("AAAA"))),
+        ],
+    ) {
+        let mut jwks: Value = serde_json::from_str(&ISSUER.jwks()).unwrap();
+        let token = ISSUER.token().audience(RESOURCE).mint();
+        prop_assert!(accepts(&server(&ISSUER, jwks.to_string(), 60).0, &token));
+        jwks["keys"][0][name] = value;
+        prop_assert!(!accepts(&server(&ISSUER, jwks.to_string(), 60).0, &token), "{}", jwks);
+    }
+}
