@@ -14,49 +14,29 @@ use std::{
 };
 
 use arc_swap::{ArcSwapOption, Guard};
-use http::{HeaderMap, StatusCode, header::CACHE_CONTROL, uri::InvalidUri};
 use tokio::{runtime::Handle, sync::Notify};
-use tracing::{debug, warn};
-use url::Url;
 
 use crate::{
-    clock::Clock,
-    fetch::{
-        ATTEMPT_TIMEOUT, Fetch, FetchError, FetchErrorKind, FetchRequest, FetchResponse, MAX_JWKS_BYTES,
-        MAX_METADATA_BYTES,
-    },
+    fetch::{ATTEMPT_TIMEOUT, FetchError, FetchErrorKind},
     keys::{
-        algorithm::AlgorithmSet,
-        discovery::{UrlPolicy, jwks_uri, metadata_urls},
-        gate::{GATE, LEASE, Turn},
-        jwk::SkipReason,
-        refresh::{Cause, Demand, Drive, Limits, Refresh, Sequence},
+        refresh::{Cause, Demand, Limits, Refresh, Sequence},
+        remote::{
+            driver::Driver,
+            fetcher::{Fetched, Fetcher},
+            report::Event,
+        },
         set::{KeySet, Skipped},
     },
 };
 
+mod driver;
+mod fetcher;
+mod report;
+
+pub(crate) use fetcher::{Location, Source};
+
 /// Requests that wait for one issuer at a time, for each of the two reasons.
 pub(crate) const MAX_WAITING: usize = 1024;
-
-/// Where an issuer's keys are.
-#[derive(Clone, Debug)]
-pub(crate) enum Location {
-    /// In the document that the issuer's metadata names.
-    Discover(Url),
-    /// Here.
-    Jwks(Url),
-}
-
-/// What a driver needs to know.
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub(crate) issuer: Arc<str>,
-    pub(crate) location: Location,
-    pub(crate) urls: UrlPolicy,
-    pub(crate) algorithms: AlgorithmSet,
-    pub(crate) fetch: Arc<dyn Fetch>,
-    pub(crate) clock: Arc<dyn Clock>,
-}
 
 /// A handle on the keys of one issuer. The driver ends when it is dropped.
 pub(crate) struct Remote {
@@ -102,7 +82,7 @@ pub(crate) enum Need {
 }
 
 struct Shared {
-    source: Source,
+    fetcher: Fetcher,
     state: Mutex<State>,
     in_force: ArcSwapOption<InForce>,
     /// Tells that the driver has ended.
@@ -115,7 +95,6 @@ struct State {
     waiters: HashMap<u64, Waker>,
     last_waiter: u64,
     waiting: Waiting,
-    discovered: Option<Discovered>,
     last_error: Option<Arc<FetchError>>,
     /// As last reported.
     skipped: Vec<Skipped>,
@@ -166,11 +145,6 @@ impl Waiting {
     }
 }
 
-struct Discovered {
-    jwks_uri: Url,
-    at: Duration,
-}
-
 impl Remote {
     /// Starts the first fetch if there is a runtime to start it on; else the first request does.
     pub(crate) fn new(source: Source) -> Self {
@@ -180,7 +154,6 @@ impl Remote {
             waiters: HashMap::new(),
             last_waiter: 0,
             waiting: Waiting::default(),
-            discovered: None,
             last_error: None,
             skipped: Vec::new(),
             epoch: 0,
@@ -189,7 +162,7 @@ impl Remote {
             closed: false,
         };
         let shared = Arc::new(Shared {
-            source,
+            fetcher: Fetcher::new(source),
             state: Mutex::new(state),
             in_force: ArcSwapOption::empty(),
             ended: Notify::new(),
@@ -330,7 +303,7 @@ impl Drop for Remote {
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").field("source", &self.shared.source).finish_non_exhaustive()
+        f.debug_struct("Remote").field("source", &self.shared.fetcher.source).finish_non_exhaustive()
     }
 }
 
@@ -340,7 +313,7 @@ impl Shared {
     }
 
     fn now(&self) -> Duration {
-        self.source.clock.monotonic()
+        self.fetcher.source.clock.monotonic()
     }
 
     fn close(&self) {
@@ -441,7 +414,7 @@ impl Shared {
         waiters.into_iter().for_each(Waker::wake);
         // Last: a subscriber may do anything, and must find nothing half done.
         if let Some(event) = event {
-            self.log(&event);
+            event.log(&self.fetcher.source.issuer);
         }
     }
 
@@ -482,261 +455,6 @@ impl Shared {
         state.demanded = false;
         (state.waiters.values().cloned().collect(), Some(event))
     }
-
-    fn log(&self, event: &Event) {
-        let issuer = &*self.source.issuer;
-        match event {
-            Event::Adopted { usable, recovered, skipped } => {
-                if *recovered {
-                    warn!(issuer, "keys are refreshed again");
-                }
-                if let Some(skipped) = skipped {
-                    self.report(skipped);
-                }
-                debug!(issuer, usable, "keys adopted");
-            }
-            Event::Failed { error, first: true } => {
-                warn!(issuer, error = %Chain(error), "keys cannot be refreshed");
-            }
-            Event::Failed { error, first: false } => {
-                debug!(issuer, error = %Chain(error), "keys cannot be refreshed");
-            }
-        }
-    }
-
-    /// Keys that are not used are their owner's business, unless they give a secret away.
-    fn report(&self, skipped: &[Skipped]) {
-        for jwk in skipped {
-            let (issuer, index, reason) = (&*self.source.issuer, jwk.index, jwk.reason);
-            match reason {
-                SkipReason::Private | SkipReason::Symmetric => {
-                    warn!(issuer, index, %reason, "the issuer publishes a secret: tell its operator");
-                }
-                _ => debug!(issuer, index, %reason, "a key is not used"),
-            }
-        }
-    }
-
-    /// One attempt, with one quick retry, within one deadline.
-    async fn attempt_fetch(&self) -> Result<Fetched, FetchError> {
-        let both = async {
-            match self.fetch_keys().await {
-                Err(error) if is_passing(&error) => {
-                    tokio::time::sleep(QUICK_RETRY).await;
-                    self.fetch_keys().await
-                }
-                result => result,
-            }
-        };
-        tokio::time::timeout(ATTEMPT_TIMEOUT, both)
-            .await
-            .unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
-    }
-
-    async fn fetch_keys(&self) -> Result<Fetched, FetchError> {
-        let url = match &self.source.location {
-            Location::Jwks(url) => url.clone(),
-            Location::Discover(issuer) => self.discover(issuer).await?,
-        };
-        let response = self.get(url, "application/jwk-set+json, application/json", MAX_JWKS_BYTES).await;
-        if let Err(error) = &response
-            && matches!(error.kind(), FetchErrorKind::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
-        {
-            self.lock().discovered = None;
-        }
-        let response = response?;
-        let set = KeySet::parse(&response.body, &self.source.algorithms)
-            .map_err(|error| FetchError::new(FetchErrorKind::InvalidDocument, error))?;
-        if set.is_empty() {
-            let reasons: Vec<_> = set.skipped().iter().map(|jwk| jwk.reason.to_string()).collect();
-            return Err(FetchError::new(FetchErrorKind::NoUsableKey, reasons.join("; ")));
-        }
-        Ok(Fetched { set, lifetime: lifetime(&response.headers) })
-    }
-
-    /// The URL of the keys, from memory or from the issuer's metadata.
-    async fn discover(&self, issuer: &Url) -> Result<Url, FetchError> {
-        let now = self.now();
-        let known =
-            self.lock().discovered.as_ref().map(|discovered| (discovered.jwks_uri.clone(), discovered.at));
-        if let Some((jwks_uri, at)) = &known
-            && now.saturating_sub(*at) < REDISCOVER
-        {
-            return Ok(jwks_uri.clone());
-        }
-        let metadata = async {
-            let look = self.look_for_metadata(issuer);
-            // A place that is known must not be missed because its metadata hangs.
-            let limit = if known.is_some() { LOOK_ELSEWHERE } else { ATTEMPT_TIMEOUT };
-            tokio::time::timeout(limit, look).await.unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
-        };
-        let error = match metadata.await {
-            Ok(jwks_uri) => {
-                self.lock().discovered = Some(Discovered { jwks_uri: jwks_uri.clone(), at: now });
-                return Ok(jwks_uri);
-            }
-            Err(error) => error,
-        };
-        match known {
-            // Metadata that cannot be read says nothing against the place that it named before; the next refresh looks again.
-            Some((jwks_uri, _)) if error.kind() != FetchErrorKind::IssuerDiffers => Ok(jwks_uri),
-            _ => Err(error),
-        }
-    }
-
-    async fn look_for_metadata(&self, issuer: &Url) -> Result<Url, FetchError> {
-        let mut failure: Option<FetchError> = None;
-        for place in metadata_urls(issuer) {
-            let document = match self.get(place, "application/json", MAX_METADATA_BYTES).await {
-                Ok(response) => jwks_uri(&response.body, &self.source.issuer, self.source.urls),
-                Err(error) if error.kind() == FetchErrorKind::Timeout => return Err(error),
-                // A missing page tells less than what another place said about its document.
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    continue;
-                }
-            };
-            match document {
-                Ok(jwks_uri) => return Ok(jwks_uri),
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| FetchErrorKind::InvalidDocument.into()))
-    }
-
-    async fn get(
-        &self,
-        url: Url,
-        accept: &'static str,
-        max_bytes: usize,
-    ) -> Result<FetchResponse, FetchError> {
-        let url = url
-            .as_str()
-            .parse()
-            .map_err(|error: InvalidUri| FetchError::new(FetchErrorKind::UnusableUrl, error))?;
-        let response = self.source.fetch.fetch(FetchRequest { url, accept, max_bytes }).await?;
-        if response.status != StatusCode::OK {
-            return Err(FetchErrorKind::Status(response.status).into());
-        }
-        if response.body.len() > max_bytes {
-            return Err(FetchErrorKind::TooLarge.into());
-        }
-        Ok(response)
-    }
-}
-
-/// What is worth a log line.
-enum Event {
-    Adopted {
-        usable: usize,
-        recovered: bool,
-        /// Where it changed.
-        skipped: Option<Vec<Skipped>>,
-    },
-    Failed {
-        error: Arc<FetchError>,
-        first: bool,
-    },
-}
-
-struct Fetched {
-    set: KeySet,
-    lifetime: Option<Duration>,
-}
-
-/// The task that keeps one issuer's keys. Its end, however it comes, ends the flight as failed and wakes every waiter.
-struct Driver {
-    shared: Arc<Shared>,
-    epoch: u64,
-    signals: Arc<Signals>,
-}
-
-impl Driver {
-    async fn run(self) {
-        while let Some(step) = self.step() {
-            match step {
-                Drive::Fetch(sequence) => {
-                    let Some(result) = self.unless_closed(self.fetch(sequence)).await else { return };
-                    self.shared.finish(sequence, result);
-                }
-                Drive::Sleep(delay) => {
-                    let _elapsed = tokio::time::timeout(delay, self.signals.wake.notified()).await;
-                }
-            }
-        }
-    }
-
-    fn step(&self) -> Option<Drive> {
-        let now = self.shared.now();
-        let mut state = self.shared.lock();
-        (self.is_in_charge(&state)).then(|| state.refresh.drive(now))
-    }
-
-    fn is_in_charge(&self, state: &State) -> bool {
-        !state.closed && state.epoch == self.epoch
-    }
-
-    /// Waits for its turn. A request that waits makes it a better one, unless the issuer is known to fail.
-    async fn fetch(&self, sequence: Sequence) -> Result<Fetched, FetchError> {
-        let permit = async {
-            tokio::select! {
-                biased;
-                permit = GATE.enter(Turn::Scheduled) => permit,
-                () = self.demanded() => GATE.enter(Turn::Demanded).await,
-            }
-        };
-        let mut permit = pin!(permit);
-        let _permit = loop {
-            match tokio::time::timeout(LEASE, &mut permit).await {
-                Ok(permit) => break permit,
-                Err(_) => self.shared.lock().refresh.queued(self.shared.now(), sequence),
-            }
-        };
-        self.shared.lock().refresh.departed(self.shared.now(), sequence);
-        self.shared.attempt_fetch().await
-    }
-
-    async fn demanded(&self) {
-        while !self.shared.lock().is_demanded() {
-            self.signals.demand.notified().await;
-        }
-    }
-
-    async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return Some(done),
-                () = self.signals.wake.notified() => {
-                    if !self.is_in_charge(&self.shared.lock()) {
-                        return None;
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        if state.epoch != self.epoch {
-            return;
-        }
-        // In one step: a successor must not find the flight of a dead driver.
-        let (waiters, event) = match state.refresh.in_flight() {
-            Some(sequence) => self.shared.conclude(&mut state, sequence, Err(FetchErrorKind::Aborted.into())),
-            None => (Vec::new(), None),
-        };
-        self.shared.driven.store(false, Ordering::Release);
-        drop(state);
-        waiters.into_iter().for_each(Waker::wake);
-        self.shared.ended.notify_waiters();
-        if let Some(event) = event {
-            self.shared.log(&event);
-        }
-    }
 }
 
 /// The wait for one fetch to end, well or badly.
@@ -773,67 +491,6 @@ impl Drop for Attempt {
         drop(waker);
     }
 }
-
-/// No whole answer came.
-fn is_transport(error: &FetchError) -> bool {
-    matches!(error.kind(), FetchErrorKind::Body | FetchErrorKind::Connect | FetchErrorKind::Timeout)
-}
-
-/// Faults that may be gone a moment later; a missing document has perhaps moved, and is looked for anew.
-fn is_passing(error: &FetchError) -> bool {
-    match error.kind() {
-        FetchErrorKind::Status(status) => {
-            status.is_server_error() || matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
-        }
-        _ => is_transport(error),
-    }
-}
-
-/// The lifetime that the server names: `max-age`, or none at all with `no-store` and `no-cache` (RFC 9111 §5.2.2).
-fn lifetime(headers: &HeaderMap) -> Option<Duration> {
-    let mut lifetime = None;
-    for value in headers.get_all(CACHE_CONTROL) {
-        for directive in value.to_str().unwrap_or_default().split(',').map(str::trim) {
-            if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache") {
-                return Some(Duration::ZERO);
-            }
-            if let Some((name, age)) = directive.split_once('=')
-                && name.trim().eq_ignore_ascii_case("max-age")
-            {
-                let digits = age.trim().trim_matches('"');
-                let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-                // RFC 9111 §1.2.2: an overflow counts as the largest value.
-                lifetime =
-                    is_number.then(|| Duration::from_secs(digits.parse().unwrap_or(u64::from(u32::MAX))));
-            }
-        }
-    }
-    lifetime
-}
-
-/// Prints an error with its causes.
-struct Chain<'e>(&'e FetchError);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = std::error::Error::source(self.0);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-/// Between an attempt and its quick retry.
-const QUICK_RETRY: Duration = Duration::from_millis(100);
-
-/// Of the time of one attempt, what metadata may take where a place is known already.
-const LOOK_ELSEWHERE: Duration = Duration::from_secs(2);
-
-/// An issuer that moves its keys says so within half a day.
-const REDISCOVER: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// How often a wait without deadline sees to it that its driver lives.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,222 @@
+//! One attempt at an issuer's keys: where they are, how they are fetched, and whether it is worth another try.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::{HeaderMap, StatusCode, header::CACHE_CONTROL, uri::InvalidUri};
+use url::Url;
+
+use crate::{
+    clock::Clock,
+    fetch::{
+        ATTEMPT_TIMEOUT, Fetch, FetchError, FetchErrorKind, FetchRequest, FetchResponse, MAX_JWKS_BYTES,
+        MAX_METADATA_BYTES,
+    },
+    keys::{
+        algorithm::AlgorithmSet,
+        discovery::{UrlPolicy, jwks_uri, metadata_urls},
+        set::KeySet,
+    },
+};
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug)]
+pub(crate) enum Location {
+    /// In the document that the issuer's metadata names.
+    Discover(Url),
+    /// Here.
+    Jwks(Url),
+}
+
+/// What a driver needs to know.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) location: Location,
+    pub(crate) urls: UrlPolicy,
+    pub(crate) algorithms: AlgorithmSet,
+    pub(crate) fetch: Arc<dyn Fetch>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Fetches from one source, and remembers where its keys were.
+pub(super) struct Fetcher {
+    pub(super) source: Source,
+    discovered: Mutex<Option<Discovered>>,
+}
+
+struct Discovered {
+    jwks_uri: Url,
+    at: Duration,
+}
+
+/// A set that can be adopted.
+pub(super) struct Fetched {
+    pub(super) set: KeySet,
+    /// As the server names it.
+    pub(super) lifetime: Option<Duration>,
+}
+
+impl Fetcher {
+    pub(super) fn new(source: Source) -> Self {
+        Self { source, discovered: Mutex::default() }
+    }
+
+    fn discovered(&self) -> MutexGuard<'_, Option<Discovered>> {
+        self.discovered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One attempt, with one quick retry, within one deadline.
+    pub(super) async fn attempt(&self) -> Result<Fetched, FetchError> {
+        let both = async {
+            match self.fetch_keys().await {
+                Err(error) if is_passing(&error) => {
+                    tokio::time::sleep(QUICK_RETRY).await;
+                    self.fetch_keys().await
+                }
+                result => result,
+            }
+        };
+        tokio::time::timeout(ATTEMPT_TIMEOUT, both)
+            .await
+            .unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
+    }
+
+    async fn fetch_keys(&self) -> Result<Fetched, FetchError> {
+        let url = match &self.source.location {
+            Location::Jwks(url) => url.clone(),
+            Location::Discover(issuer) => self.discover(issuer).await?,
+        };
+        let response = self.get(url, "application/jwk-set+json, application/json", MAX_JWKS_BYTES).await;
+        if let Err(error) = &response
+            && matches!(error.kind(), FetchErrorKind::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
+        {
+            *self.discovered() = None;
+        }
+        let response = response?;
+        let set = KeySet::parse(&response.body, &self.source.algorithms)
+            .map_err(|error| FetchError::new(FetchErrorKind::InvalidDocument, error))?;
+        if set.is_empty() {
+            let reasons: Vec<_> = set.skipped().iter().map(|jwk| jwk.reason.to_string()).collect();
+            return Err(FetchError::new(FetchErrorKind::NoUsableKey, reasons.join("; ")));
+        }
+        Ok(Fetched { set, lifetime: lifetime(&response.headers) })
+    }
+
+    /// The URL of the keys, from memory or from the issuer's metadata.
+    async fn discover(&self, issuer: &Url) -> Result<Url, FetchError> {
+        let now = self.source.clock.monotonic();
+        let known = self.discovered().as_ref().map(|discovered| (discovered.jwks_uri.clone(), discovered.at));
+        if let Some((jwks_uri, at)) = &known
+            && now.saturating_sub(*at) < REDISCOVER
+        {
+            return Ok(jwks_uri.clone());
+        }
+        let metadata = async {
+            let look = self.look_for_metadata(issuer);
+            // A place that is known must not be missed because its metadata hangs.
+            let limit = if known.is_some() { LOOK_ELSEWHERE } else { ATTEMPT_TIMEOUT };
+            tokio::time::timeout(limit, look).await.unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
+        };
+        let error = match metadata.await {
+            Ok(jwks_uri) => {
+                *self.discovered() = Some(Discovered { jwks_uri: jwks_uri.clone(), at: now });
+                return Ok(jwks_uri);
+            }
+            Err(error) => error,
+        };
+        match known {
+            // Metadata that cannot be read says nothing against the place that it named before; the next refresh looks again.
+            Some((jwks_uri, _)) if error.kind() != FetchErrorKind::IssuerDiffers => Ok(jwks_uri),
+            _ => Err(error),
+        }
+    }
+
+    async fn look_for_metadata(&self, issuer: &Url) -> Result<Url, FetchError> {
+        let mut failure: Option<FetchError> = None;
+        for place in metadata_urls(issuer) {
+            let document = match self.get(place, "application/json", MAX_METADATA_BYTES).await {
+                Ok(response) => jwks_uri(&response.body, &self.source.issuer, self.source.urls),
+                Err(error) if error.kind() == FetchErrorKind::Timeout => return Err(error),
+                // A missing page tells less than what another place said about its document.
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    continue;
+                }
+            };
+            match document {
+                Ok(jwks_uri) => return Ok(jwks_uri),
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| FetchErrorKind::InvalidDocument.into()))
+    }
+
+    async fn get(
+        &self,
+        url: Url,
+        accept: &'static str,
+        max_bytes: usize,
+    ) -> Result<FetchResponse, FetchError> {
+        let url = url
+            .as_str()
+            .parse()
+            .map_err(|error: InvalidUri| FetchError::new(FetchErrorKind::UnusableUrl, error))?;
+        let response = self.source.fetch.fetch(FetchRequest { url, accept, max_bytes }).await?;
+        if response.status != StatusCode::OK {
+            return Err(FetchErrorKind::Status(response.status).into());
+        }
+        if response.body.len() > max_bytes {
+            return Err(FetchErrorKind::TooLarge.into());
+        }
+        Ok(response)
+    }
+}
+
+/// No whole answer came.
+fn is_transport(error: &FetchError) -> bool {
+    matches!(error.kind(), FetchErrorKind::Body | FetchErrorKind::Connect | FetchErrorKind::Timeout)
+}
+
+/// Faults that may be gone a moment later; a missing document has perhaps moved, and is looked for anew.
+fn is_passing(error: &FetchError) -> bool {
+    match error.kind() {
+        FetchErrorKind::Status(status) => {
+            status.is_server_error() || matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+        }
+        _ => is_transport(error),
+    }
+}
+
+/// The lifetime that the server names: `max-age`, or none at all with `no-store` and `no-cache` (RFC 9111 §5.2.2).
+fn lifetime(headers: &HeaderMap) -> Option<Duration> {
+    let mut lifetime = None;
+    for value in headers.get_all(CACHE_CONTROL) {
+        for directive in value.to_str().unwrap_or_default().split(',').map(str::trim) {
+            if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache") {
+                return Some(Duration::ZERO);
+            }
+            if let Some((name, age)) = directive.split_once('=')
+                && name.trim().eq_ignore_ascii_case("max-age")
+            {
+                let digits = age.trim().trim_matches('"');
+                let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+                // RFC 9111 §1.2.2: an overflow counts as the largest value.
+                lifetime =
+                    is_number.then(|| Duration::from_secs(digits.parse().unwrap_or(u64::from(u32::MAX))));
+            }
+        }
+    }
+    lifetime
+}
+
+/// Between an attempt and its quick retry.
+const QUICK_RETRY: Duration = Duration::from_millis(100);
+
+/// Of the time of one attempt, what metadata may take where a place is known already.
+const LOOK_ELSEWHERE: Duration = Duration::from_secs(2);
+
+/// An issuer that moves its keys says so within half a day.
+const REDISCOVER: Duration = Duration::from_secs(12 * 60 * 60);
