@@ -489,6 +489,25 @@ async fn ops_10_drivers_end_with_the_last_clone_and_with_shutdown() {
     api.shutdown().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn ops_10_after_shutdown_nothing_hangs() {
+    for mode in [Mode::Good, Mode::Hang, Mode::Panic] {
+        let scene = Scene::with(mode.clone(), |issuer| issuer);
+        let waiting = tokio::spawn({
+            let (api, token) = (scene.api.clone(), scene.token());
+            async move { validate(&api, &token).await }
+        });
+        tokio::task::yield_now().await;
+        scene.api.shutdown().await;
+        let started = tokio::time::Instant::now();
+        let _answered = waiting.await.unwrap();
+        let _failed = scene.api.refresh_now().await.unwrap_err();
+        let _either = scene.api.ready().await;
+        assert!(scene.api.ready_all(s(3)).await.is_err() || scene.api.health().can_serve());
+        assert!(started.elapsed() <= s(5), "{mode:?}");
+    }
+}
+
 #[test]
 fn ops_10_a_server_is_built_outside_a_runtime_and_used_from_two_in_turn() {
     let issuer = TestIssuer::builder().default_audience(RESOURCE).offline("https://as.example");

@@ -304,9 +304,17 @@ impl Refresh {
         self.adopted.is_some_and(|adopted| adopted.sequence > seen)
     }
 
-    /// Whether the issuer failed since it last answered.
-    pub(crate) fn is_failing(&self) -> bool {
-        self.failures > 0
+    /// Failures in a row since the issuer last answered.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Another driver takes over: what is on its way, or overdue, begins anew. Those who wait for it go on waiting.
+    pub(crate) fn take_over(&mut self, now: Duration) {
+        self.begin(now, Cause::Schedule);
+        if let Some(flight) = &mut self.flight {
+            (flight.stage, flight.since) = (Stage::Wanted, now);
+        }
     }
 
     fn bucket_is_full(&self, now: Duration) -> bool {

@@ -17,7 +17,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
-    fetch::{ATTEMPT_TIMEOUT, FetchError, FetchErrorKind},
+    fetch::{FetchError, FetchErrorKind},
     keys::{
         refresh::{Cause, Demand, Limits, Refresh, Sequence},
         remote::{
@@ -107,9 +107,11 @@ struct State {
 }
 
 impl State {
-    /// Whether a request waits for an issuer that may well answer.
+    /// Whether somebody waits for an issuer that may well answer. One that hangs, or fails again and again, must not hold a
+    /// place that another one needs.
     fn is_demanded(&self) -> bool {
-        self.demanded && !self.refresh.is_failing()
+        let hangs = self.last_error.as_ref().is_some_and(|error| error.kind() == FetchErrorKind::Timeout);
+        self.demanded && !hangs && self.refresh.failures() < GIVEN_UP
     }
 }
 
@@ -225,6 +227,7 @@ impl Remote {
                 }
                 let now = self.shared.now();
                 let sequence = state.refresh.begin(now, Cause::Schedule);
+                state.demanded = true;
                 self.shared.attempt(sequence, Need::Key, &mut state)
             };
             self.shared.drive_on();
@@ -257,6 +260,7 @@ impl Remote {
             }
             let now = self.shared.now();
             let sequence = state.refresh.begin(now, Cause::Schedule);
+            state.demanded = true;
             self.shared.attempt(sequence, Need::Key, &mut state)
         };
         self.shared.drive_on();
@@ -272,7 +276,7 @@ impl Remote {
             }
             match self.key_missing(Sequence::MAX) {
                 Wanted::Wait(attempt) => self.patiently(attempt).await,
-                Wanted::Outage { retry_after } => tokio::time::sleep(retry_after).await,
+                Wanted::Outage { retry_after } => tokio::time::sleep(retry_after.max(LOOK_AGAIN)).await,
                 Wanted::Final | Wanted::JudgeAgain | Wanted::TooMany => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
@@ -283,14 +287,17 @@ impl Remote {
         self.shared.lock().last_error.clone()
     }
 
-    /// Stops the driver and waits for its end.
-    pub(crate) async fn shutdown(&self) {
+    /// Tells the driver to stop.
+    pub(crate) fn close(&self) {
         self.shared.close();
+    }
+
+    /// Ends when the driver has, which [`close`](Self::close) told to.
+    pub(crate) async fn closed(&self) {
         let mut ended = pin!(self.shared.ended.notified());
         ended.as_mut().enable();
         if self.shared.driven.load(Ordering::Acquire) {
-            // A driver whose runtime stands still ends when that is dropped.
-            let _ended_or_still = tokio::time::timeout(ATTEMPT_TIMEOUT, ended).await;
+            ended.await;
         }
     }
 }
@@ -336,10 +343,8 @@ impl Shared {
                     Wanted::Final
                 };
             }
-            if *state.waiting.count(need) >= MAX_WAITING {
-                return Wanted::TooMany;
-            }
             match ask(&mut state.refresh, now) {
+                Demand::Wait(_) if *state.waiting.count(need) >= MAX_WAITING => Wanted::TooMany,
                 Demand::Wait(sequence) => {
                     state.demanded = true;
                     Wanted::Wait(self.attempt(sequence, need, &mut state))
@@ -377,28 +382,31 @@ impl Shared {
 
     /// Sees to it that a driver lives, and that it is not one whose runtime stands still.
     fn ensure_driver(self: &Arc<Self>) -> Result<(), FetchError> {
-        let (guard, abandoned, before) = {
+        let (guard, before) = {
             let mut state = self.lock();
             let now = self.now();
-            let stuck = self.driven.load(Ordering::Relaxed) && state.refresh.is_overdue(now);
-            if state.closed || (self.driven.load(Ordering::Relaxed) && !stuck) {
+            let driven = self.driven.load(Ordering::Relaxed);
+            let stuck = driven && state.refresh.is_overdue(now);
+            if state.closed && !driven {
+                return Err(FetchErrorKind::Aborted.into());
+            }
+            if state.closed || (driven && !stuck) {
                 return Ok(());
             }
             if Handle::try_current().is_err() {
                 return if stuck { Ok(()) } else { Err(FetchErrorKind::NoRuntime.into()) };
             }
-            let abandoned = if stuck { state.refresh.in_flight() } else { None };
+            if stuck {
+                state.refresh.take_over(now);
+            }
             state.epoch = state.epoch.wrapping_add(1);
             let signals = Arc::new(Signals::default());
             let before = std::mem::replace(&mut state.signals, Arc::clone(&signals));
             self.driven.store(true, Ordering::Release);
-            (Driver { shared: Arc::clone(self), epoch: state.epoch, signals }, abandoned, before)
+            (Driver { shared: Arc::clone(self), epoch: state.epoch, signals }, before)
         };
         // The one before, should it ever run again, sees that it is no longer in charge.
         before.send();
-        if let Some(sequence) = abandoned {
-            self.finish(sequence, Err(FetchErrorKind::Aborted.into()));
-        }
         // Outside the lock: a runtime that shuts down drops the driver at once, which takes the lock.
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(guard.run())),
@@ -491,6 +499,9 @@ impl Drop for Attempt {
         drop(waker);
     }
 }
+
+/// So many failures in a row, and requests no longer make an issuer's turn a better one.
+const GIVEN_UP: u32 = 3;
 
 /// How often a wait without deadline sees to it that its driver lives.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

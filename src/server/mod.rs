@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     error::{AuthError, ConfigError},
     fetch::FetchError,
+    keys::remote::Remote,
     middleware::{
         challenge::Responder,
         layer::BearerAuthLayer,
@@ -182,14 +183,23 @@ impl ResourceServer {
         }
     }
 
-    /// Stops the tasks that keep the keys fresh, and waits for their end. Held keys go on to serve until they are stale.
+    /// Stops the tasks that keep the keys fresh, and waits for their end, at most 5 s: one whose runtime stands still ends
+    /// when that is dropped. Held keys go on to serve until they are stale.
     pub async fn shutdown(&self) {
         let entries = self.inner.entries.load_full();
-        for entry in entries.iter() {
-            if let Keys::Remote(remote) = &entry.keys {
-                remote.shutdown().await;
+        let remotes = || {
+            entries.iter().filter_map(|entry| match &entry.keys {
+                Keys::Remote(remote) => Some(remote),
+                Keys::Fixed(_) => None,
+            })
+        };
+        remotes().for_each(Remote::close);
+        let all = async {
+            for remote in remotes() {
+                remote.closed().await;
             }
-        }
+        };
+        let _ended_or_still = tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await;
     }
 }
 
@@ -265,6 +275,9 @@ impl fmt::Debug for Inner {
         f.debug_struct("Inner").finish_non_exhaustive()
     }
 }
+
+/// An idle driver ends within microseconds, one that fetches likewise.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The state of the issuers' keys at one moment.
 #[derive(Clone, Copy, Debug)]

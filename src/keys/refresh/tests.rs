@@ -173,6 +173,31 @@ fn jwk_07_a_request_that_looked_at_older_keys_judges_again() {
 }
 
 #[test]
+fn ops_10_a_take_over_carries_the_same_flight_out_anew() {
+    let mut refresh = Refresh::new(Limits::default(), s(0));
+    let first = flight(refresh.missing(s(0)));
+    assert_eq!(refresh.drive(s(0)), Drive::Fetch(first));
+    refresh.departed(s(0), first);
+    assert!(!refresh.is_overdue(s(15)));
+    assert!(refresh.is_overdue(s(16)));
+    refresh.take_over(s(16));
+    // Those who wait for it go on waiting, and it is no failure.
+    assert_eq!(refresh.in_flight(), Some(first));
+    assert_eq!((refresh.failures(), refresh.is_overdue(s(16))), (0, false));
+    assert_eq!(refresh.drive(s(16)), Drive::Fetch(first));
+    // In the queue, its driver reports that it lives.
+    refresh.queued(s(50), first);
+    assert!(!refresh.is_overdue(s(90)));
+    assert!(refresh.is_overdue(s(91)));
+    // An idle driver that misses its moment is noticed as well, and by one request only.
+    let mut refresh = warm();
+    assert!(!refresh.is_overdue(s(255)));
+    assert!(refresh.is_overdue(s(256)));
+    refresh.take_over(s(256));
+    assert!(!refresh.is_overdue(s(256)));
+}
+
+#[test]
 fn jwk_19_a_bad_signature_may_ask_only_for_old_keys() {
     let mut refresh = warm();
     assert_eq!(refresh.failed_signature(s(30)), Demand::Final);

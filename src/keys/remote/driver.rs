@@ -29,6 +29,10 @@ impl Driver {
             match step {
                 Drive::Fetch(sequence) => {
                     let Some(result) = self.unless_closed(self.fetch(sequence)).await else { return };
+                    // A successor carries this fetch out anew.
+                    if !self.is_in_charge(&self.shared.lock()) {
+                        return;
+                    }
                     self.shared.finish(sequence, result);
                 }
                 Drive::Sleep(delay) => {
