@@ -2,20 +2,22 @@
 //!
 //! RFC 8259 grammar, and what RFC 7515 §4 and RFC 7519 §4 let us refuse beyond it: duplicate member names (compared
 //! after unescaping) at any depth, lone surrogates, more than [`MAX_DEPTH`] levels. It allocates nothing as long as at
-//! most [`INLINE_NAMES`] member names are open at a time.
+//! most 32 member names are open at a time and none of them holds an escape.
 
-use std::{
-    borrow::Cow,
-    cmp::Ordering,
-    hash::{BuildHasher as _, Hasher as _, RandomState},
-    ops::Range,
+use std::ops::Range;
+
+use self::{
+    names::Names,
+    string::{hex4, plain_length},
 };
+
+mod names;
+mod string;
+
+pub(crate) use string::RawStr;
 
 /// Access tokens nest a handful of levels; recursion stays shallow.
 pub(crate) const MAX_DEPTH: usize = 64;
-
-/// Member names that are kept without allocation.
-const INLINE_NAMES: usize = 32;
 
 /// A value's place in the scanned text. For strings the quotes belong to it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,40 +69,6 @@ pub(crate) enum Kind {
     Object,
     String { escaped: bool },
     True,
-}
-
-/// The content of a JSON string before unescaping.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RawStr<'a> {
-    raw: &'a str,
-    escaped: bool,
-}
-
-impl<'a> RawStr<'a> {
-    pub(crate) fn unescape(self) -> Cow<'a, str> {
-        if self.escaped { Cow::Owned(Unescape(self.raw.chars()).collect()) } else { Cow::Borrowed(self.raw) }
-    }
-
-    /// Compares byte for byte after unescaping.
-    pub(crate) fn is(self, other: &str) -> bool {
-        if self.escaped { Unescape(self.raw.chars()).eq(other.chars()) } else { self.raw == other }
-    }
-
-    fn same(self, other: Self) -> bool {
-        if self.escaped || other.escaped {
-            self.order(other) == Ordering::Equal
-        } else {
-            self.raw == other.raw
-        }
-    }
-
-    fn order(self, other: Self) -> Ordering {
-        if self.escaped || other.escaped {
-            Unescape(self.raw.chars()).cmp(Unescape(other.raw.chars()))
-        } else {
-            self.raw.cmp(other.raw)
-        }
-    }
 }
 
 /// The text is not JSON that we take.
@@ -218,11 +186,11 @@ impl<'a> Scanner<'a> {
             self.rest = rest;
             return Ok(());
         }
-        let first = self.names.len();
+        let mark = self.names.open();
         loop {
             let name = self.string()?;
             if unique {
-                self.names.push(first, name)?;
+                self.names.push(mark, name)?;
             }
             self.space();
             self.take(b':')?;
@@ -234,7 +202,7 @@ impl<'a> Scanner<'a> {
                 [b',', rest @ ..] => self.rest = rest,
                 [b'}', rest @ ..] => {
                     self.rest = rest;
-                    return self.names.close(first);
+                    return self.names.close(mark);
                 }
                 _ => return Err(JsonError::Syntax),
             }
@@ -363,159 +331,6 @@ impl<'a> Scanner<'a> {
             _ => Err(JsonError::Syntax),
         }
     }
-}
-
-/// The names of the objects that are open, innermost last.
-struct Names<'a> {
-    inline: [RawStr<'a>; INLINE_NAMES],
-    /// With a keyed hash of the unescaped name, so that sorting compares texts only where they are equal.
-    spilled: Vec<(u64, RawStr<'a>)>,
-    hasher: Option<RandomState>,
-    len: usize,
-}
-
-impl<'a> Names<'a> {
-    fn new() -> Self {
-        Self {
-            inline: [RawStr { raw: "", escaped: false }; INLINE_NAMES],
-            spilled: Vec::new(),
-            hasher: None,
-            len: 0,
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Adds a name to the object whose first name stands at `first`. An object with few names compares it with each;
-    /// a large one leaves that to `close`, which sorts, so that many names cost no more than n log n.
-    fn push(&mut self, first: usize, name: RawStr<'a>) -> Result<(), JsonError> {
-        if self.len < INLINE_NAMES {
-            let known = self.inline.get(first..self.len).unwrap_or_default();
-            if known.iter().any(|other| other.same(name)) {
-                return Err(JsonError::DuplicateName);
-            }
-            if let Some(place) = self.inline.get_mut(self.len) {
-                *place = name;
-            }
-        } else {
-            let hash = self.hash(name);
-            self.spilled.push((hash, name));
-        }
-        self.len = self.len.saturating_add(1);
-        Ok(())
-    }
-
-    fn hash(&mut self, name: RawStr<'a>) -> u64 {
-        let mut hasher = self.hasher.get_or_insert_default().build_hasher();
-        if name.escaped {
-            Unescape(name.raw.chars()).for_each(|char| hasher.write_u32(char.into()));
-        } else {
-            name.raw.chars().for_each(|char| hasher.write_u32(char.into()));
-        }
-        hasher.finish()
-    }
-
-    fn close(&mut self, first: usize) -> Result<(), JsonError> {
-        if self.len > INLINE_NAMES {
-            let spilled_from = first.saturating_sub(INLINE_NAMES);
-            let hashes: Vec<u64> = self
-                .inline
-                .get(first..)
-                .unwrap_or_default()
-                .to_vec()
-                .into_iter()
-                .map(|name| self.hash(name))
-                .collect();
-            let inline = self.inline.get(first..).unwrap_or_default();
-            let spilled = self.spilled.get_mut(spilled_from..).unwrap_or_default();
-            let order = |one: &(u64, RawStr<'a>), other: &(u64, RawStr<'a>)| {
-                one.0.cmp(&other.0).then_with(|| one.1.order(other.1))
-            };
-            spilled.sort_unstable_by(order);
-            let twice =
-                spilled.windows(2).any(|pair| matches!(pair, [one, other] if order(one, other).is_eq()));
-            let across = inline
-                .iter()
-                .zip(&hashes)
-                .any(|(name, hash)| spilled.binary_search_by(|other| order(other, &(*hash, *name))).is_ok());
-            if twice || across {
-                return Err(JsonError::DuplicateName);
-            }
-            self.spilled.truncate(spilled_from);
-        }
-        self.len = first;
-        Ok(())
-    }
-}
-
-/// The number of leading bytes that end no string, begin no escape, and are no control characters.
-fn plain_length(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let mut rest = bytes;
-    let mut length = 0_usize;
-    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let zero_in = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-        let quote = zero_in(word ^ 0x2222_2222_2222_2222);
-        let backslash = zero_in(word ^ 0x5C5C_5C5C_5C5C_5C5C);
-        let control = word.wrapping_sub(0x2020_2020_2020_2020) & !word & HIGHS;
-        let stops = quote | backslash | control;
-        if stops != 0 {
-            // The lowest flag is exact; borrows only disturb those above it.
-            let byte = usize::try_from(stops.trailing_zeros() / 8).unwrap_or_default();
-            return length.saturating_add(byte);
-        }
-        length = length.saturating_add(8);
-        rest = tail;
-    }
-    let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..=0x1F);
-    length.saturating_add(rest.iter().position(|byte| !plain(byte)).unwrap_or(rest.len()))
-}
-
-/// The characters of a string whose escapes were checked.
-struct Unescape<'a>(std::str::Chars<'a>);
-
-impl Unescape<'_> {
-    fn unit(&mut self) -> Option<u32> {
-        hex4([self.0.next()?, self.0.next()?, self.0.next()?, self.0.next()?])
-    }
-}
-
-impl Iterator for Unescape<'_> {
-    type Item = char;
-
-    fn next(&mut self) -> Option<char> {
-        let plain = self.0.next()?;
-        if plain != '\\' {
-            return Some(plain);
-        }
-        match self.0.next()? {
-            'b' => Some('\u{8}'),
-            'f' => Some('\u{C}'),
-            'n' => Some('\n'),
-            'r' => Some('\r'),
-            't' => Some('\t'),
-            'u' => {
-                let high = self.unit()?;
-                if !(0xD800..=0xDBFF).contains(&high) {
-                    return char::from_u32(high);
-                }
-                let _backslash_u = (self.0.next(), self.0.next());
-                let low = self.unit()?;
-                let pair =
-                    char::decode_utf16([u16::try_from(high).ok()?, u16::try_from(low).ok()?]).next()?;
-                pair.ok()
-            }
-            same => Some(same),
-        }
-    }
-}
-
-fn hex4(digits: [char; 4]) -> Option<u32> {
-    digits.into_iter().try_fold(0_u32, |value, digit| Some((value << 4) | digit.to_digit(16)?))
 }
 
 #[cfg(test)]

@@ -161,3 +161,33 @@ proptest::proptest! {
         proptest::prop_assert_eq!(members.len(), pairs.len());
     }
 }
+
+/// A JSON object of these names, some of which stand for the same text, at one of two depths.
+fn object_of(names: &[(u8, bool)], nested: bool) -> (String, bool) {
+    let mut seen = std::collections::HashSet::new();
+    let mut twice = false;
+    let members: Vec<_> = names
+        .iter()
+        .map(|(name, escaped)| {
+            twice |= !seen.insert(name);
+            let letter = format!("{:02x}", b'A' + name % 26);
+            let plain = char::from(b'A' + name % 26);
+            let head = if *escaped { format!("\\u00{letter}") } else { plain.to_string() };
+            format!("\"{head}{}\":0", name / 26)
+        })
+        .collect();
+    let object = format!("{{{}}}", members.join(","));
+    (if nested { format!("{{\"outer\":[{object}],\"\\u0041\":1,\"B\":2}}") } else { object }, twice)
+}
+
+proptest::proptest! {
+    #[test]
+    fn jsn_01_duplicates_are_found_whatever_their_spelling_and_number(
+        names in proptest::collection::vec((0_u8..200, proptest::bool::weighted(0.2)), 0..60),
+        nested in proptest::bool::ANY,
+    ) {
+        let (text, twice) = object_of(&names, nested);
+        let expected = if twice { Err(JsonError::DuplicateName) } else { Ok(()) };
+        proptest::prop_assert_eq!(scan(&text).map(drop), expected, "{}", text);
+    }
+}
