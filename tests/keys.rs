@@ -208,6 +208,20 @@ fn key_02_points_that_are_not_on_the_curve() {
 }
 
 #[test]
+fn key_02_ed25519_keys_that_are_no_point() {
+    // For about half of all y there is no x with -x² + y² = 1 + dx²y² (RFC 8032 §5.1.3); 2 is the first such y.
+    let subject = Subject::ed25519();
+    let mut x = [0; 32];
+    x[0] = 2;
+    subject.skipped(&subject.with("x", encode(x)));
+    x[31] = 0x80;
+    subject.skipped(&subject.with("x", encode(x)));
+    let pem = pem("PUBLIC KEY", &spki_der(&subject.with("x", encode(x))));
+    assert!(matches!(build_with_pem(&pem), Err(ConfigError::FixedKeys { .. })));
+    subject.used(&subject.jwk);
+}
+
+#[test]
 fn key_02_coordinates_and_types_that_contradict_each_other() {
     let issuer = issuer([Algorithm::Es256, Algorithm::Es384]);
     let p384 = without(jwk(&issuer, Algorithm::Es384), "alg");

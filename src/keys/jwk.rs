@@ -1,6 +1,7 @@
 //! Is this JWK a public signature key that may be used?
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve};
 
 use crate::{
@@ -82,7 +83,6 @@ pub(crate) fn import(
             Some(Algorithm::from_name(&name).ok_or(SkipReason::Unsupported)?)
         }
     };
-    // Only the key's own parameters: `x5c` and its kin are no business of ours, however damaged (RFC 7517 §4.7).
     // Only the key's own parameters: `x5c` and its kin are no business of ours, however damaged (RFC 7517 §4.7).
     let model: AlgorithmParameters = serde_json::from_str(text).map_err(|_| SkipReason::Malformed)?;
     keys_of(&material(&model, algorithm)?, algorithm, allowed, &kid, jwk)
@@ -177,6 +177,17 @@ fn material(model: &AlgorithmParameters, named: Option<Algorithm>) -> Result<Key
                 public_key: octets(public_key)?,
             })
         }
+        AlgorithmParameters::Other(other) => {
+            let member = |name: &str| other.fields.get(name).and_then(|value| value.as_str());
+            // A key type and curve that we know, and no key.
+            match (member("kty"), member("crv")) {
+                (Some("RSA"), _)
+                | (Some("EC"), None | Some("P-256" | "P-384" | "P-521"))
+                | (Some("OKP"), None | Some("Ed25519"))
+                | (None, _) => Err(SkipReason::Malformed),
+                _ => Err(SkipReason::Unsupported),
+            }
+        }
         _ => Err(SkipReason::Unsupported),
     }
 }
@@ -209,7 +220,9 @@ fn check_strength(material: &KeyMaterial) -> Result<(), SkipReason> {
         KeyMaterial::MlDsa { set, public_key } => {
             set.ml_dsa().is_some_and(|sizes| sizes.public_key == public_key.len())
         }
-        KeyMaterial::Ed25519 { x } => <[u8; 32]>::try_from(x.as_slice()).is_ok_and(is_strong_ed25519),
+        // The backends take any 32 octets.
+        KeyMaterial::Ed25519 { x } => <[u8; 32]>::try_from(x.as_slice())
+            .is_ok_and(|x| is_strong_ed25519(x) && CompressedEdwardsY(x).decompress().is_some()),
     };
     if strong { Ok(()) } else { Err(SkipReason::Weak) }
 }

@@ -138,7 +138,15 @@ fn one_odd_key_spoils_nothing() {
         assert_eq!(import_one(&harmless), Ok(1), "{harmless}");
     }
     assert_eq!(reasons(json!(null)), SkipReason::Malformed);
-    assert_eq!(reasons(json!({})), SkipReason::Unsupported);
+    assert_eq!(reasons(json!({})), SkipReason::Malformed);
+    assert_eq!(reasons(json!({"kty": "RSA", "e": "AQAB"})), SkipReason::Malformed);
+    assert_eq!(reasons(json!({"kty": "EC", "x": "AA", "y": "AA"})), SkipReason::Malformed);
+    assert_eq!(reasons(json!({"kty": "EC", "crv": "P-521", "x": "AA"})), SkipReason::Malformed);
+    assert_eq!(reasons(json!({"kty": "OKP", "x": "AA"})), SkipReason::Malformed);
+    assert_eq!(reasons(json!({"kty": "OKP", "crv": "Ed25519"})), SkipReason::Malformed);
+    assert_eq!(reasons(json!({"kty": "OKP", "crv": "Ed448", "x": "AA"})), SkipReason::Unsupported);
+    assert_eq!(reasons(json!({"kty": "AKP", "alg": "ML-DSA-44"})), SkipReason::Malformed);
+    assert_eq!(reasons(json!({"kty": "AKP", "pub": "AA"})), SkipReason::Unsupported);
     assert_eq!(reasons(json!({"kty": "oct", "k": "c2VjcmV0"})), SkipReason::Symmetric);
     assert_eq!(reasons(with(ec(), "d", "AAAA")), SkipReason::Private);
     assert_eq!(reasons(with(ec(), "kid", 5)), SkipReason::Malformed);
