@@ -254,6 +254,8 @@ async fn jwk_02_an_unknown_kid_during_an_outage_is_503_or_401_by_choice() {
     {
         let scene = Scene::with(Mode::Good, |issuer| issuer.unknown_key_during_outage(answer));
         scene.check(&scene.token()).await.unwrap();
+        let explained = |token: String| scene.api.explain(&Presented::bearer(&token)).failure();
+        assert_eq!(explained(scene.unknown_kid()), Some(Kind::UnknownKey));
         scene.fetch.set(Mode::Error(FetchErrorKind::Connect));
         assert_eq!(scene.check(&scene.unknown_kid()).await, Err(kind));
         // From now on the back-off alone decides: a flood starts nothing.
@@ -261,6 +263,8 @@ async fn jwk_02_an_unknown_kid_during_an_outage_is_503_or_401_by_choice() {
         for _ in 0..1000 {
             assert_eq!(scene.check_now(&scene.unknown_kid()), Poll::Ready(Err(kind)));
         }
+        assert_eq!(explained(scene.unknown_kid()), Some(kind));
+        assert_eq!(explained(scene.token()), None);
         assert_eq!(scene.fetch.requests().len(), before);
         assert_eq!(scene.check_now(&scene.token()), Poll::Ready(Ok(())));
     }

@@ -220,12 +220,12 @@ impl Remote {
     /// Ends when the first attempt has ended. The error is that of the last attempt, if it failed.
     pub(crate) async fn first_attempt(&self) -> Result<(), Arc<FetchError>> {
         loop {
+            let now = self.shared.now();
             let attempt = {
                 let mut state = self.shared.lock();
                 if state.refresh.attempted() || state.closed {
                     return state.last_error.clone().map_or(Ok(()), Err);
                 }
-                let now = self.shared.now();
                 let sequence = state.refresh.begin(now, Cause::Schedule);
                 state.demanded = true;
                 self.shared.attempt(sequence, Need::Key, &mut state)
@@ -253,12 +253,12 @@ impl Remote {
         if let Some(attempt) = on_its_way {
             self.patiently(attempt).await;
         }
+        let now = self.shared.now();
         let attempt = {
             let mut state = self.shared.lock();
             if state.closed {
                 return Err(Arc::new(FetchErrorKind::Aborted.into()));
             }
-            let now = self.shared.now();
             let sequence = state.refresh.begin(now, Cause::Schedule);
             state.demanded = true;
             self.shared.attempt(sequence, Need::Key, &mut state)
@@ -280,6 +280,11 @@ impl Remote {
                 Wanted::Final | Wanted::JudgeAgain | Wanted::TooMany => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
+    }
+
+    /// Whether the issuer did not answer when it was last asked.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.shared.lock().refresh.failures() > 0
     }
 
     /// Why the last attempt failed, if it did.
@@ -319,6 +324,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks the clock, which is foreign code: never under the lock.
     fn now(&self) -> Duration {
         self.fetcher.source.clock.monotonic()
     }
@@ -382,9 +388,9 @@ impl Shared {
 
     /// Sees to it that a driver lives, and that it is not one whose runtime stands still.
     fn ensure_driver(self: &Arc<Self>) -> Result<(), FetchError> {
+        let now = self.now();
         let (guard, before) = {
             let mut state = self.lock();
-            let now = self.now();
             let driven = self.driven.load(Ordering::Relaxed);
             let stuck = driven && state.refresh.is_overdue(now);
             if state.closed && !driven {
@@ -416,8 +422,9 @@ impl Shared {
     }
 
     fn finish(&self, sequence: Sequence, result: Result<Fetched, FetchError>) {
+        let now = self.now();
         let mut state = self.lock();
-        let (waiters, event) = self.conclude(&mut state, sequence, result);
+        let (waiters, event) = self.conclude(&mut state, now, sequence, result);
         drop(state);
         waiters.into_iter().for_each(Waker::wake);
         // Last: a subscriber may do anything, and must find nothing half done.
@@ -430,10 +437,10 @@ impl Shared {
     fn conclude(
         &self,
         state: &mut State,
+        now: Duration,
         sequence: Sequence,
         result: Result<Fetched, FetchError>,
     ) -> (Vec<Waker>, Option<Event>) {
-        let now = self.now();
         if state.refresh.in_flight() != Some(sequence) {
             return (Vec::new(), None);
         }

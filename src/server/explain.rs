@@ -7,7 +7,7 @@ use crate::{
     jwt::{Check, Judgement, Observer, judge},
     server::{
         ResourceServer,
-        entries::{Entry, View},
+        entries::{Entry, Keys, View, outage_kind},
         expectation::Configured,
     },
     token::{presented::Presented, scope::Requirement},
@@ -65,6 +65,12 @@ impl ResourceServer {
         let now = shared.clock.wall();
         let mut recorder = Recorder { steps: Vec::new(), entry: None };
         let judgement = judge(presented.token(), &View::onlooking(&entries, shared), now, &mut recorder);
+        if let Judgement::MissingKey(entry) = &judgement
+            && let Keys::Remote(remote) = &entry.keys
+            && remote.is_failing()
+        {
+            recorder.failed_rather(outage_kind(entry.issuer.unknown_key_during_outage, true));
+        }
 
         let mut checks = Check::ALL.to_vec();
         checks.extend(requirement.asks_for_scopes().then_some(Check::Scope));
@@ -156,6 +162,15 @@ impl fmt::Display for Explanation {
 struct Recorder<'e> {
     steps: Vec<(Check, CheckOutcome)>,
     entry: Option<&'e Entry>,
+}
+
+impl Recorder<'_> {
+    /// The last check failed, for another reason than `judge` could know.
+    fn failed_rather(&mut self, kind: AuthErrorKind) {
+        if let Some((_, outcome)) = self.steps.last_mut() {
+            *outcome = CheckOutcome::Failed(kind);
+        }
+    }
 }
 
 impl<'e> Observer<&'e Arc<Entry>> for Recorder<'e> {

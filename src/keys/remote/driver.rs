@@ -55,20 +55,31 @@ impl Driver {
     /// Waits for its turn. A request that waits makes it a better one, unless the issuer is known to fail.
     async fn fetch(&self, sequence: Sequence) -> Result<Fetched, FetchError> {
         let permit = async {
+            let mut scheduled = pin!(GATE.enter(Turn::Scheduled));
             tokio::select! {
                 biased;
-                permit = GATE.enter(Turn::Scheduled) => permit,
-                () = self.demanded() => GATE.enter(Turn::Demanded).await,
+                permit = &mut scheduled => return permit,
+                () = self.demanded() => (),
+            }
+            // In both lanes: whichever comes first.
+            tokio::select! {
+                biased;
+                permit = &mut scheduled => permit,
+                permit = GATE.enter(Turn::Demanded) => permit,
             }
         };
         let mut permit = pin!(permit);
         let _permit = loop {
             match tokio::time::timeout(LEASE, &mut permit).await {
                 Ok(permit) => break permit,
-                Err(_) => self.shared.lock().refresh.queued(self.shared.now(), sequence),
+                Err(_) => {
+                    let now = self.shared.now();
+                    self.shared.lock().refresh.queued(now, sequence);
+                }
             }
         };
-        self.shared.lock().refresh.departed(self.shared.now(), sequence);
+        let now = self.shared.now();
+        self.shared.lock().refresh.departed(now, sequence);
         self.shared.fetcher.attempt().await
     }
 
@@ -96,13 +107,16 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        let now = self.shared.now();
         let mut state = self.shared.lock();
         if state.epoch != self.epoch {
             return;
         }
         // In one step: a successor must not find the flight of a dead driver.
         let (waiters, event) = match state.refresh.in_flight() {
-            Some(sequence) => self.shared.conclude(&mut state, sequence, Err(FetchErrorKind::Aborted.into())),
+            Some(sequence) => {
+                self.shared.conclude(&mut state, now, sequence, Err(FetchErrorKind::Aborted.into()))
+            }
             None => (Vec::new(), None),
         };
         self.shared.driven.store(false, Ordering::Release);
