@@ -37,9 +37,10 @@ pub use crate::{
     },
     policy::Profile,
     server::{
-        FailedIssuer, Health, Issuers, NotReady, ResourceServer,
+        FailedIssuer, Issuers, NotReady, ResourceServer,
         builder::ResourceServerBuilder,
         explain::{CheckOutcome, Explanation},
+        health::{Health, IssuerHealth},
         issuer::{Answer, Dangerous, Issuer},
     },
     token::{

@@ -14,6 +14,9 @@ pub(crate) type Verdict = Result<Arc<Core>, AuthError>;
 pub(crate) trait ValidateToken: Send + Sync + 'static {
     /// Decides at once where nothing has to be waited for, which is the usual case.
     fn validate(&self, presented: &Presented<'_>) -> Validation;
+
+    /// Takes note of a token that was good, and whose claims did not fit the type that was asked for.
+    fn mismatched(&self, error: &AuthError);
 }
 
 /// A verdict, now or later.

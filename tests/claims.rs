@@ -524,6 +524,23 @@ fn clm_15_typed_claims_that_do_not_fit() {
 }
 
 #[test]
+fn clm_15_is_counted_in_health() {
+    let (issuer, api) = es256();
+    let count = || api.server.health().issuers()[0].claims_mismatches();
+    let odd = issuer.token().claim("tenant", "odd");
+    assert_eq!(count(), 0);
+    assert_eq!(typed::<Own>(&api, &odd.clone().mint()).unwrap_err(), ClaimsMismatch);
+    assert_eq!(count(), 1);
+    let answer = send(&api.server.layer_for::<Own>(), &nothing(), &odd.clone().mint());
+    assert_eq!((answer.status, count()), (StatusCode::UNAUTHORIZED, 2));
+    // Bad tokens, and good ones that fit, do not count.
+    let _refused = typed::<Own>(&api, &odd.forged().mint()).unwrap_err();
+    let good = issuer.token().claim("tenant", json!({"number": 7})).mint();
+    assert!(typed::<Own>(&api, &good).is_ok());
+    assert_eq!(count(), 2);
+}
+
+#[test]
 fn clm_15_what_was_not_verified_is_not_deserialized() {
     let (issuer, api) = es256();
     let odd = issuer.token().claim("tenant", "odd");

@@ -11,8 +11,8 @@ mod common;
 use std::{sync::LazyLock, time::Duration};
 
 use bearergate::{Algorithm, Issuer, Presented, ResourceServer, UnixTime, testing::TestIssuer};
-use common::{NOW, RESOURCE, StillClock, at_once, issuer};
-use proptest::prelude::*;
+use common::{NOW, RESOURCE, StillClock, at_once, decode, issuer, numbers::difference, with_signature};
+use proptest::{prelude::*, sample::Index};
 use serde_json::{Value, json};
 
 /// A server with this leeway, and the clock that it goes by.
@@ -134,4 +134,101 @@ proptest! {
         jwks["keys"][0][name] = value;
         prop_assert!(!accepts(&server(&ISSUER, jwks.to_string(), 60).0, &token), "{}", jwks);
     }
+
+    /// One token, one text: whatever is done to a good one, it is refused, unless nothing was done. The one exception is the
+    /// other half of an ECDSA signature, (r, n − s), which RFC 7518 §3.4 allows.
+    #[test]
+    fn no_two_texts_of_one_token_are_good(
+        (which, edits) in (0_usize..2, proptest::collection::vec(edit(), 1..4)),
+        twin in any::<bool>(),
+    ) {
+        let (server, token) = &TEXTS[which];
+        let mut text = token.clone().into_bytes();
+        let is_ecdsa = which == 1;
+        if twin && is_ecdsa {
+            text = high_s(token).into_bytes();
+        }
+        let untouched = text.clone();
+        for edit in edits {
+            edit.apply(&mut text);
+        }
+        let good = accepts(server, std::str::from_utf8(&text).unwrap());
+        let same = text == untouched || text == token.as_bytes() || (is_ecdsa && text == high_s(token).as_bytes());
+        prop_assert_eq!(good, same, "{}", String::from_utf8_lossy(&text));
+    }
+}
+
+/// Something that somebody may do to the text of a token.
+#[derive(Clone, Debug)]
+enum Edit {
+    Insert(Index, u8),
+    Replace(Index, u8),
+    Remove(Index),
+    /// Another of the letters that decode to the same bits in front, at the end of a segment.
+    SpareBits(usize, u8),
+    SwapSegments(usize, usize),
+    Repeat(usize),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let octet = || prop_oneof![prop::sample::select(b"=.+/ -_~%Aa0\n\t\0\"".to_vec()), 0_u8..128];
+    prop_oneof![
+        (any::<Index>(), octet()).prop_map(|(place, octet)| Edit::Insert(place, octet)),
+        (any::<Index>(), octet()).prop_map(|(place, octet)| Edit::Replace(place, octet)),
+        any::<Index>().prop_map(Edit::Remove),
+        (0_usize..3, any::<u8>()).prop_map(|(segment, bits)| Edit::SpareBits(segment, bits)),
+        (0_usize..3, 0_usize..3).prop_map(|(one, other)| Edit::SwapSegments(one, other)),
+        (0_usize..3).prop_map(Edit::Repeat),
+    ]
+}
+
+impl Edit {
+    fn apply(&self, text: &mut Vec<u8>) {
+        let mut segments: Vec<Vec<u8>> = text.split(|octet| *octet == b'.').map(<[u8]>::to_vec).collect();
+        match self {
+            Self::Insert(place, octet) => return text.insert(place.index(text.len() + 1), *octet),
+            Self::Replace(place, octet) if !text.is_empty() => {
+                let place = place.index(text.len());
+                text[place] = *octet;
+                return;
+            }
+            Self::Remove(place) if !text.is_empty() => {
+                text.remove(place.index(text.len()));
+                return;
+            }
+            Self::SpareBits(segment, bits) => {
+                if let Some(last) = segments.get_mut(*segment).and_then(|segment| segment.last_mut())
+                    && let Some(value) = LETTERS.iter().position(|letter| letter == last)
+                {
+                    *last = LETTERS[(value & 0x30) | usize::from(bits & 0x0F)];
+                }
+            }
+            Self::SwapSegments(one, other) if segments.len() > 2 => segments.swap(*one, *other),
+            Self::Repeat(segment) if *segment < segments.len() => {
+                let copy = segments[*segment].clone();
+                segments.insert(*segment, copy);
+            }
+            Self::Replace(..) | Self::Remove(_) | Self::SwapSegments(..) | Self::Repeat(_) => return,
+        }
+        *text = segments.join(&b'.');
+    }
+}
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// A server for each of two algorithms, and a token that it takes.
+static TEXTS: LazyLock<[(ResourceServer, String); 2]> = LazyLock::new(|| {
+    [Algorithm::Ed25519, Algorithm::Es256].map(|algorithm| {
+        let issuer = issuer([algorithm]);
+        let token = issuer.token().audience(RESOURCE).mint();
+        (server(&issuer, issuer.jwks(), 60).0, token)
+    })
+});
+
+/// The token with the other half of its ECDSA signature on P-256.
+fn high_s(token: &str) -> String {
+    with_signature(token, |signature| {
+        let (r, s) = signature.split_at(32);
+        [r, &difference(&decode("_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE"), s)].concat()
+    })
 }

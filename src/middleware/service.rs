@@ -99,7 +99,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
     ) -> Result<(), Refusal> {
         let typed = verdict.and_then(|core| {
             let raw = if self.server.keep_token { kept_token(request) } else { None };
-            AccessToken::<C>::new(core, raw)
+            AccessToken::<C>::new(core, raw).inspect_err(|error| self.validator.mismatched(error))
         });
         let token = typed.map_err(|error| self.refuse(error))?;
         trace!(issuer = token.issuer(), "accepted");

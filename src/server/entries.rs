@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     collections::HashMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -60,6 +60,8 @@ pub(crate) struct Entry {
     pub(crate) issuer: Issuer,
     pub(crate) rules: JwtRules,
     pub(crate) keys: Keys,
+    /// Good tokens whose claims did not fit the type that the application asked for.
+    pub(crate) claims_mismatches: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -110,7 +112,12 @@ impl Entry {
             profile: issuer.profile,
         };
         let keys = Keys::build(&issuer, &algorithms, shared)?;
-        Ok(Self { issuer, rules: JwtRules { policy, algorithms }, keys })
+        Ok(Self {
+            issuer,
+            rules: JwtRules { policy, algorithms },
+            keys,
+            claims_mismatches: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn id(&self) -> &IssuerId {

@@ -4,6 +4,7 @@ pub(crate) mod builder;
 pub(crate) mod entries;
 mod expectation;
 pub(crate) mod explain;
+pub(crate) mod health;
 pub(crate) mod issuer;
 mod metadata;
 mod settle;
@@ -27,6 +28,7 @@ use crate::{
     server::{
         builder::ResourceServerBuilder,
         entries::{Entries, Keys, Shared},
+        health::Health,
         issuer::Issuer,
     },
     token::{access_token::AccessToken, presented::Presented, scope::Requirement},
@@ -93,11 +95,13 @@ impl ResourceServer {
         };
         let raw =
             if self.inner.responder.keep_token { std::str::from_utf8(presented.token()).ok() } else { None };
-        AccessToken::new(verdict?, raw.map(|token| Arc::new(SecretString::from(token))))
+        let token = AccessToken::new(verdict?, raw.map(|token| Arc::new(SecretString::from(token))));
+        token.inspect_err(|error| self.inner.mismatched(error))
     }
 
-    /// The HTTP answer to an error, with this server's challenge.
+    /// The HTTP answer to an error, with this server's challenge. The refusal is logged as those of the layer are.
     pub fn refuse(&self, error: AuthError) -> Refusal {
+        self.inner.responder.log.record(&error);
         Refusal::new(error, Arc::clone(&self.inner.responder))
     }
 
@@ -171,16 +175,9 @@ impl ResourceServer {
         NotReady::unless_empty(failed)
     }
 
-    /// The state of the issuers' keys.
+    /// The state of each issuer.
     pub fn health(&self) -> Health {
-        let now = self.inner.shared.clock.monotonic();
-        let entries = self.inner.entries.load();
-        Health {
-            can_serve: entries.iter().all(|entry| match &entry.keys {
-                Keys::Fixed(_) => true,
-                Keys::Remote(remote) => remote.can_serve(now),
-            }),
-        }
+        Health::of(&self.inner.entries.load(), self.inner.shared.clock.monotonic())
     }
 
     /// Stops the tasks that keep the keys fresh, and waits for their end, at most 5 s: one whose runtime stands still ends
@@ -278,23 +275,6 @@ impl fmt::Debug for Inner {
 
 /// An idle driver ends within microseconds, one that fetches likewise.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The state of the issuers' keys at one moment.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Health {
-    can_serve: bool,
-}
-
-impl Health {
-    /// Whether the keys of every issuer are there.
-    ///
-    /// Think twice before a readiness probe depends on it: it turns an issuer's outage at start-up into your own, also
-    /// for the tokens of the other issuers.
-    pub fn can_serve(&self) -> bool {
-        self.can_serve
-    }
-}
 
 /// Some issuers' keys are not there.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! One token from presentation to verdict: at once where the keys are there, after one bounded wait where they are not.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -57,6 +57,13 @@ impl ValidateToken for Inner {
                 let token = SecretBox::new(presented.token().into());
                 Validation::Pending(Box::pin(settle(self.this.clone(), token, attempt, waiting)))
             }
+        }
+    }
+
+    fn mismatched(&self, error: &AuthError) {
+        let entries = self.entries.load();
+        if let Some(entry) = error.issuer().and_then(|issuer| entries.find(issuer)) {
+            entry.claims_mismatches.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

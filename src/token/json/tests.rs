@@ -163,6 +163,7 @@ proptest::proptest! {
 }
 
 /// A JSON object of these names, some of which stand for the same text, at one of two depths.
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 fn object_of(names: &[(u8, bool)], nested: bool) -> (String, bool) {
     let mut seen = std::collections::HashSet::new();
     let mut twice = false;
