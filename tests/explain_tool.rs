@@ -8,94 +8,13 @@
 )]
 
 mod common;
-
-use std::{
-    env, fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-    time::SystemTime,
-};
+#[path = "common/tool.rs"]
+mod tool;
 
 use bearergate::{Algorithm, testing::TestIssuer};
 use common::{ISSUER, NOW, RESOURCE, issuer, issuer_at, set};
 use serde_json::{Value, json};
-
-/// What the tool did.
-struct Ended {
-    status: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Ended {
-    /// One object a line.
-    fn objects(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-fn explain(arguments: &[&str], input: &str) -> Ended {
-    let mut child = Command::new(tool())
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // One that ends early reads nothing.
-    let _unread = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Ended {
-        status: output.status.code(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-/// The tool, beside this test. A run of this test alone builds no example: then it is built here.
-fn tool() -> PathBuf {
-    let this = env::current_exe().unwrap();
-    let profile = this.parent().unwrap().parent().unwrap();
-    let tool = profile.join("examples").join(format!("explain{}", env::consts::EXE_SUFFIX));
-    let built = fs::metadata(&tool).and_then(|metadata| metadata.modified());
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if built.is_ok_and(|built| newest(&root.join("src")).max(newest(&root.join("examples"))) <= built) {
-        return tool;
-    }
-    let name = profile.file_name().unwrap().to_str().unwrap();
-    let built = Command::new(env!("CARGO"))
-        .current_dir(root)
-        .args(["build", "--quiet", "--example", "explain"])
-        .args(["--profile", if name == "debug" { "dev" } else { name }])
-        .arg("--target-dir")
-        .arg(profile.parent().unwrap())
-        .status();
-    assert!(built.unwrap().success(), "the example builds");
-    tool
-}
-
-/// When the youngest file below a folder was changed.
-fn newest(folder: &Path) -> SystemTime {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .map(|path| if path.is_dir() { newest(&path) } else { path.metadata().unwrap().modified().unwrap() })
-        .max()
-        .unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-/// A file with this text.
-fn file(text: &str) -> String {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    // The name of the test: each may run in a process of its own.
-    let name = format!("explain-{}-{number}", thread::current().name().unwrap_or_default());
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
-}
+use tool::{explain, file};
 
 /// An issuer, and the argument that trusts it.
 fn scene() -> (TestIssuer, String) {

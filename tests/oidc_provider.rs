@@ -9,6 +9,9 @@
 )]
 #![expect(clippy::disallowed_types, reason = "this client plays the caller of the API")]
 
+#[path = "common/tool.rs"]
+mod tool;
+
 use std::{
     io::Write as _,
     process::Stdio,
@@ -20,9 +23,12 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use bearergate::{AccessToken, Algorithm, Issuer, ResourceServer, testing::TestClock};
+use bearergate::{
+    AccessToken, Algorithm, AuthErrorKind, Issuer, Presented, ResourceServer, testing::TestClock,
+};
 use http::{StatusCode, header::WWW_AUTHENTICATE};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     net::TcpListener,
@@ -113,9 +119,14 @@ impl Provider {
         assert!(response.status().is_success());
     }
 
+    async fn jwks(&self) -> String {
+        let response = self.client.get(format!("{}/jwks", self.issuer)).send().await.unwrap();
+        response.text().await.unwrap()
+    }
+
     async fn jwks_requests(&self) -> u64 {
         let response = self.client.get(format!("{}/control/counters", self.issuer)).send().await.unwrap();
-        let counters: serde_json::Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+        let counters: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
         counters["jwks"].as_u64().unwrap()
     }
 }
@@ -255,4 +266,57 @@ async fn oidc_provider_replaces_its_keys_at_one_stroke() {
     }
     api.refuses(&old, "no key of the issuer fits the token").await;
     assert_eq!(provider.jwks_requests().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidc_provider_tokens_are_explained() {
+    let Some(provider) = Provider::start("oidc_provider_tokens_are_explained").await else { return };
+    let (mut tokens, mut expected) = (Vec::new(), Vec::new());
+    for algorithm in ALGORITHMS {
+        let good = provider.good_token(algorithm).await;
+        tokens.push(tampered(&good));
+        expected.push(("rejected", json!(401), json!("invalid_signature"), "signature"));
+        tokens.push(good);
+        expected.push(("accepted", json!(200), json!(null), ""));
+        tokens.push(provider.token(&format!("urn:rs:{algorithm}")).await);
+        expected.push(("rejected", json!(401), json!("wrong_audience"), "unverified_times_and_audience"));
+    }
+    let jwks = provider.jwks().await;
+
+    // The tool, which is given nothing but the key set.
+    let trust = format!("{}={}", provider.issuer, tool::file(&jwks));
+    let algorithms = ALGORITHMS.map(Algorithm::name).join(",");
+    let usual = ["--audience", RESOURCE, "--trust", &trust, "--algorithms", &algorithms, "--json"];
+    let ended = tool::explain(&usual, &tokens.join("\n"));
+    assert_eq!(ended.status, Some(0), "{}", ended.err);
+    let failed = |object: &Value| {
+        let checks = object["checks"].as_array().unwrap().iter();
+        let failed = checks.filter(|check| check["outcome"] == "failed").map(|check| check["check"].clone());
+        failed.collect::<Vec<_>>()
+    };
+    let objects = ended.objects();
+    assert_eq!(objects.len(), expected.len());
+    for (object, (verdict, status, reason, check)) in objects.iter().zip(&expected) {
+        assert_eq!((&object["verdict"], &object["status"]), (&json!(verdict), status), "{object}");
+        assert_eq!(&object["reason"], reason);
+        assert_eq!(failed(object), if check.is_empty() { vec![] } else { vec![json!(check)] });
+    }
+    // The same tokens, ten minutes on.
+    let later = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 600;
+    let ended = tool::explain(&[&usual[..], &["--now", &later.to_string()]].concat(), &tokens[1]);
+    assert_eq!(ended.objects()[0]["reason"], "expired");
+
+    // A server that finds the keys itself, and its own verdict beside it.
+    let server = ResourceServer::builder(RESOURCE)
+        .trust(Issuer::discover(&provider.issuer).allow_http_on_loopback().algorithms(ALGORITHMS))
+        .build()
+        .unwrap();
+    server.ready().await.unwrap();
+    for (token, (_, _, reason, _)) in tokens.iter().zip(&expected) {
+        let presented = Presented::bearer(token);
+        let explained = server.explain(&presented).failure();
+        assert_eq!(json!(explained.map(AuthErrorKind::label)), *reason);
+        let validated = server.validate::<bearergate::Claims>(&presented).await;
+        assert_eq!(explained, validated.err().map(|error| error.kind()));
+    }
 }
