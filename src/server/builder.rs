@@ -28,6 +28,9 @@ use crate::{
 };
 
 /// Builds a [`ResourceServer`]. Made by [`ResourceServer::builder`].
+///
+/// `build` needs neither network nor runtime. An issuer whose keys are fetched needs a tokio runtime with time and I/O
+/// enabled (`enable_all`, as `#[tokio::main]` has it) wherever requests are judged: waiting for a key without timers panics.
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ResourceServerBuilder {
     resource: String,

@@ -377,6 +377,8 @@ impl Claims {
     }
 }
 
+/// So that the layer can ask any claims type the same. It verifies nothing: only an
+/// [`AccessToken<Claims>`](crate::AccessToken) says that these are a good token's claims.
 impl<'de> Deserialize<'de> for Claims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
