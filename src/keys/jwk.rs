@@ -220,7 +220,7 @@ fn check_strength(material: &KeyMaterial) -> Result<(), SkipReason> {
         KeyMaterial::MlDsa { set, public_key } => {
             set.ml_dsa().is_some_and(|sizes| sizes.public_key == public_key.len())
         }
-        // The backends take any 32 octets.
+        // aws-lc-rs takes any 32 octets.
         KeyMaterial::Ed25519 { x } => <[u8; 32]>::try_from(x.as_slice())
             .is_ok_and(|x| is_strong_ed25519(x) && CompressedEdwardsY(x).decompress().is_some()),
     };

@@ -10,3 +10,5 @@ pub(crate) mod key;
 pub(crate) mod refresh;
 pub(crate) mod remote;
 pub(crate) mod set;
+pub(crate) mod shell;
+mod sync;

@@ -1,13 +1,12 @@
 //! The task that keeps one issuer's keys fresh.
 
 use std::{
-    future::Future,
+    future::{Future, pending, poll_fn},
     pin::pin,
-    sync::{Arc, atomic::Ordering},
-    task::Waker,
+    sync::Arc,
 };
 
-use super::{Shared, Signals, State, fetcher::Fetched};
+use super::{Shared, fetcher::Fetched};
 use crate::{
     fetch::{FetchError, FetchErrorKind},
     keys::{
@@ -20,36 +19,21 @@ use crate::{
 pub(super) struct Driver {
     pub(super) shared: Arc<Shared>,
     pub(super) epoch: u64,
-    pub(super) signals: Arc<Signals>,
 }
 
 impl Driver {
     pub(super) async fn run(self) {
-        while let Some(step) = self.step() {
+        while let Some(step) = self.shared.shell.step(self.epoch, self.shared.now()) {
             match step {
                 Drive::Fetch(sequence) => {
-                    let Some(result) = self.unless_closed(self.fetch(sequence)).await else { return };
-                    // A successor carries this fetch out anew.
-                    if !self.is_in_charge(&self.shared.lock()) {
-                        return;
-                    }
+                    let Some(result) = self.while_in_charge(self.fetch(sequence)).await else { return };
                     self.shared.finish(sequence, result);
                 }
                 Drive::Sleep(delay) => {
-                    let _elapsed = tokio::time::timeout(delay, self.signals.wake.notified()).await;
+                    let _elapsed = tokio::time::timeout(delay, self.news()).await;
                 }
             }
         }
-    }
-
-    fn step(&self) -> Option<Drive> {
-        let now = self.shared.now();
-        let mut state = self.shared.lock();
-        (self.is_in_charge(&state)).then(|| state.refresh.drive(now))
-    }
-
-    fn is_in_charge(&self, state: &State) -> bool {
-        !state.closed && state.epoch == self.epoch
     }
 
     /// Waits for its turn. A request that waits makes it a better one, unless the issuer is known to fail.
@@ -72,59 +56,55 @@ impl Driver {
         let _permit = loop {
             match tokio::time::timeout(LEASE, &mut permit).await {
                 Ok(permit) => break permit,
-                Err(_) => {
-                    let now = self.shared.now();
-                    self.shared.lock().refresh.queued(now, sequence);
-                }
+                Err(_) => self.shared.shell.queued(self.shared.now(), sequence),
             }
         };
-        let now = self.shared.now();
-        self.shared.lock().refresh.departed(now, sequence);
+        self.shared.shell.departed(self.shared.now(), sequence);
         self.shared.fetcher.attempt().await
     }
 
     async fn demanded(&self) {
-        while !self.shared.lock().is_demanded() {
-            self.signals.demand.notified().await;
+        while !self.shared.shell.is_demanded() {
+            if !self.shared.shell.is_in_charge(self.epoch) {
+                // There are always news then; `while_in_charge` ends this.
+                pending::<()>().await;
+            }
+            self.news().await;
         }
     }
 
-    async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    /// Does the work, unless another driver takes over or nothing is to be driven any more.
+    async fn while_in_charge<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         loop {
             tokio::select! {
                 biased;
-                done = &mut work => return Some(done),
-                () = self.signals.wake.notified() => {
-                    if !self.is_in_charge(&self.shared.lock()) {
+                // A successor carries this work out anew.
+                done = &mut work => return self.shared.shell.is_in_charge(self.epoch).then_some(done),
+                () = self.news() => {
+                    if !self.shared.shell.is_in_charge(self.epoch) {
                         return None;
                     }
                 }
             }
         }
     }
+
+    /// Ends when the state has news for this driver.
+    fn news(&self) -> impl Future<Output = ()> {
+        poll_fn(|context| self.shared.shell.poll_news(self.epoch, context))
+    }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let now = self.shared.now();
-        let mut state = self.shared.lock();
-        if state.epoch != self.epoch {
-            return;
-        }
-        // In one step: a successor must not find the flight of a dead driver.
-        let (waiters, event) = match state.refresh.in_flight() {
-            Some(sequence) => {
-                self.shared.conclude(&mut state, now, sequence, Err(FetchErrorKind::Aborted.into()))
-            }
-            None => (Vec::new(), None),
-        };
-        self.shared.driven.store(false, Ordering::Release);
-        drop(state);
-        waiters.into_iter().for_each(Waker::wake);
-        self.shared.ended.notify_waiters();
-        if let Some(event) = event {
-            event.log(&self.shared.fetcher.source.issuer);
+        let (now, jitter) = (self.shared.now(), fastrand::f64());
+        let aborted = FetchErrorKind::Aborted;
+        if let Some(event) =
+            self.shared.shell.driver_ended(self.epoch, now, jitter, |notes| notes.failed(aborted.into()))
+        {
+            self.shared.ended.notify_waiters();
+            self.shared.log(event);
         }
     }
 }

@@ -9,6 +9,34 @@ use crate::{
     keys::{jwk::SkipReason, set::Skipped},
 };
 
+/// What is told about an issuer's keys.
+#[derive(Default)]
+pub(crate) struct Notes {
+    last_error: Option<Arc<FetchError>>,
+    /// As last reported.
+    skipped: Vec<Skipped>,
+}
+
+impl Notes {
+    /// Why the last attempt failed, if it did.
+    pub(super) fn last_error(&self) -> Option<Arc<FetchError>> {
+        self.last_error.clone()
+    }
+
+    pub(super) fn adopted(&mut self, usable: usize, skipped: Vec<Skipped>) -> Event {
+        let recovered = self.last_error.take().is_some();
+        let changed = self.skipped != skipped;
+        self.skipped.clone_from(&skipped);
+        Event::Adopted { usable, recovered, skipped: changed.then_some(skipped) }
+    }
+
+    pub(super) fn failed(&mut self, error: FetchError) -> Event {
+        let error = Arc::new(error);
+        let first = self.last_error.replace(Arc::clone(&error)).is_none();
+        Event::Failed { error, first }
+    }
+}
+
 /// What is worth a log line.
 pub(super) enum Event {
     Adopted {
