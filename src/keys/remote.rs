@@ -265,3 +265,6 @@ impl Shared {
 
 /// How often a wait without deadline sees to it that its driver lives.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+#[cfg(all(test, feature = "testing"))]
+mod tests;

@@ -356,6 +356,13 @@ impl<T, N> Shell<T, N> {
         self.driven.load(Ordering::Acquire)
     }
 
+    /// How many requests wait, by need.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.waiting.key, state.waiting.recheck)
+    }
+
     /// Takes the outcome of a fetch into the state. Whoever calls wakes the waiters, outside the lock.
     fn conclude<E>(
         &self,

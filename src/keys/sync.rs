@@ -1,12 +1,13 @@
 //! Which locks and shared values does the shell use? Those of std and arc-swap; loom's where loom explores it.
 
+pub(crate) use std::sync::Arc;
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Arc, Mutex, MutexGuard, atomic::AtomicBool};
+pub(crate) use std::sync::{Mutex, MutexGuard, atomic::AtomicBool};
 
 #[cfg(not(loom))]
 pub(crate) use arc_swap::ArcSwapOption as Slot;
 #[cfg(loom)]
-pub(crate) use loom::sync::{Arc, Mutex, MutexGuard, atomic::AtomicBool};
+pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::AtomicBool};
 
 #[cfg(loom)]
 pub(crate) use self::slot::Slot;
