@@ -244,6 +244,9 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
+    // The many where the compiler optimises, as in the second run of `scripts/test`.
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 2_000 } else { 200_000 }))]
+
     #[test]
     fn whatever_happens_the_invariants_hold(events in proptest::collection::vec(event(), 1..200)) {
         let limits = Limits::default();

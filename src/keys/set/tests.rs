@@ -89,6 +89,12 @@ fn key_02_and_03_points_must_be_on_their_curve_and_full_size() {
     assert_eq!(import_one(&with(with(ec(), "x", zero.clone()), "y", zero)), Err(SkipReason::Weak));
     assert_eq!(import_one(&with(ec(), "x", URL_SAFE_NO_PAD.encode([1; 31]))), Err(SkipReason::Weak));
     assert_eq!(import_one(&with(ec(), "x", URL_SAFE_NO_PAD.encode([0; 33]))), Err(SkipReason::Weak));
+    for coordinate in ["x", "y"] {
+        // The same number, with a zero in front.
+        let octets = URL_SAFE_NO_PAD.decode(ec()[coordinate].as_str().unwrap()).unwrap();
+        let longer = URL_SAFE_NO_PAD.encode([&[0], octets.as_slice()].concat());
+        assert_eq!(import_one(&with(ec(), coordinate, longer)), Err(SkipReason::Weak), "{coordinate}");
+    }
     assert_eq!(import_one(&with(ed25519(), "x", URL_SAFE_NO_PAD.encode([9; 31]))), Err(SkipReason::Weak));
     assert!(import_one(&with(ec(), "crv", "P-384")).is_err());
 }

@@ -142,9 +142,12 @@ proptest! {
             Challenge::Absent | Challenge::Plain => None,
         };
         prop_assert_eq!(value("error"), code.map(|code| code.as_str().to_owned()));
-        if code == Some(ErrorCode::InsufficientScope) {
-            prop_assert_eq!(value("scope"), required.map(|scopes| scopes.to_string()));
-        }
+        let scope = match code {
+            Some(ErrorCode::InvalidRequest) => None,
+            Some(ErrorCode::InsufficientScope) => required,
+            _ => required.or(challenge_scopes),
+        };
+        prop_assert_eq!(value("scope"), scope.map(|scopes| scopes.to_string()));
         for (place, (name, _)) in parameters.iter().enumerate() {
             prop_assert!(!parameters[..place].iter().any(|other| other.0 == *name), "{} twice", name);
         }
