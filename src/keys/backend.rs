@@ -2,13 +2,18 @@
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
-#[cfg(not(feature = "aws-lc-rs"))]
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod none;
+// Features only add: with both on, what aws-lc-rs does is not changed.
+#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
+mod rust_crypto;
 
 #[cfg(feature = "aws-lc-rs")]
 use self::aws_lc as in_force;
-#[cfg(not(feature = "aws-lc-rs"))]
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 use self::none as in_force;
+#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
+use self::rust_crypto as in_force;
 use crate::keys::{algorithm::Algorithm, jwk::KeyMaterial};
 
 /// A public key that is parsed already, for one algorithm.
@@ -42,4 +47,4 @@ thread_local! {
 }
 
 /// Whether any backend is compiled in.
-pub(crate) const AVAILABLE: bool = cfg!(feature = "aws-lc-rs");
+pub(crate) const AVAILABLE: bool = cfg!(any(feature = "aws-lc-rs", feature = "rust-crypto"));
