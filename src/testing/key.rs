@@ -1,13 +1,23 @@
 //! A private key that signs tokens, made when it is first needed.
 
+#[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+mod none;
+#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
+mod rust_crypto;
 
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
+#[cfg(feature = "aws-lc-rs")]
 use self::aws_lc::Pair;
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+use self::none::Pair;
+#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
+use self::rust_crypto::Pair;
 use crate::keys::{
     algorithm::{Algorithm, Family},
     jwk::KeyMaterial,
@@ -21,8 +31,13 @@ pub(crate) struct SigningKey {
 }
 
 impl SigningKey {
-    /// Generates a pair. Panics where there is no entropy, or for an HMAC algorithm, which has no pair.
+    /// Generates a pair. Panics where there is no entropy, or for an algorithm that has no pairs or no backend.
     pub(crate) fn generate(algorithm: Algorithm, kid: String) -> Self {
+        assert!(
+            algorithm.is_supported(),
+            "no key pair for {algorithm}: HS* has none, ES512 and ML-DSA need the cargo feature `aws-lc-rs` of \
+             bearergate, the others `aws-lc-rs` or `rust-crypto`"
+        );
         Pair::generate(algorithm)
             .map(|pair| Self { algorithm, kid, pair })
             .expect("the algorithm has key pairs, and the system has entropy")
