@@ -41,6 +41,11 @@ const ALGORITHMS: [Algorithm; 7] = [
     Algorithm::Ed25519,
 ];
 
+/// Those that the backend of this run has: rust-crypto is without ES512.
+fn algorithms() -> impl Iterator<Item = Algorithm> {
+    ALGORITHMS.into_iter().filter(|algorithm| algorithm.is_supported())
+}
+
 /// A running oidc-provider. It ends with the test, because its stdin closes.
 struct Provider {
     issuer: String,
@@ -129,7 +134,7 @@ struct Api {
 impl Api {
     async fn start(provider: &Provider, clock: &TestClock) -> Self {
         let server = ResourceServer::builder(RESOURCE)
-            .trust(Issuer::discover(&provider.issuer).allow_http_on_loopback().algorithms(ALGORITHMS))
+            .trust(Issuer::discover(&provider.issuer).allow_http_on_loopback().algorithms(algorithms()))
             .clock(clock.clone())
             .build()
             .unwrap();
@@ -176,7 +181,7 @@ async fn oidc_provider_tokens_of_seven_algorithms() {
     let clock = TestClock::new();
     let api = Api::start(&provider, &clock).await;
     let mut good = Vec::new();
-    for algorithm in ALGORITHMS {
+    for algorithm in algorithms() {
         let token = provider.good_token(algorithm).await;
         api.accepts(&token).await;
         api.refuses(&tampered(&token), "the signature does not hold").await;
@@ -201,7 +206,7 @@ async fn oidc_provider_rotates_while_requests_run() {
     let Some(provider) = Provider::start("oidc_provider_rotates_while_requests_run").await else { return };
     let api = Arc::new(Api::start(&provider, &TestClock::new()).await);
     let mut old = Vec::new();
-    for algorithm in ALGORITHMS {
+    for algorithm in algorithms() {
         old.push(provider.good_token(algorithm).await);
     }
     let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -224,7 +229,7 @@ async fn oidc_provider_rotates_while_requests_run() {
     provider.rotate(true).await;
     // New tokens of every algorithm, all at once, while the old ones go on.
     let mut fresh = Vec::new();
-    for algorithm in ALGORITHMS {
+    for algorithm in algorithms() {
         fresh.push(provider.good_token(algorithm).await);
     }
     let mut first_calls = tokio::task::JoinSet::new();
@@ -250,7 +255,7 @@ async fn oidc_provider_replaces_its_keys_at_one_stroke() {
     provider.rotate(false).await;
     // Held keys serve until somebody shows a new one.
     api.accepts(&old).await;
-    for algorithm in ALGORITHMS {
+    for algorithm in algorithms() {
         api.accepts(&provider.good_token(algorithm).await).await;
     }
     api.refuses(&old, "no key of the issuer fits the token").await;
