@@ -273,9 +273,9 @@ pub enum ConfigError {
         /// The algorithm's name.
         algorithm: &'static str,
     },
-    /// The selected backend cannot verify a listed algorithm.
+    /// The signature backend in force cannot verify a listed algorithm.
     #[error(
-        "issuer `{issuer}` lists {algorithm}, which no enabled signature backend can verify: enable the cargo feature `aws-lc-rs`, or remove it from `.algorithms(..)`"
+        "issuer `{issuer}` lists {algorithm}, which the feature `rust-crypto` cannot verify: enable the cargo feature `aws-lc-rs` of bearergate, or remove it from `.algorithms(..)`"
     )]
     UnsupportedAlgorithm {
         /// The entry's issuer identifier.
@@ -285,7 +285,7 @@ pub enum ConfigError {
     },
     /// No signature backend is compiled in.
     #[error(
-        "issuer `{issuer}` is trusted by its keys, but no signature backend is compiled in: enable the cargo feature `aws-lc-rs` of bearergate"
+        "issuer `{issuer}` is trusted by its keys, but no signature backend is compiled in: enable the cargo feature `aws-lc-rs` or `rust-crypto` of bearergate"
     )]
     NoBackend {
         /// The entry's issuer identifier.

@@ -11,7 +11,7 @@ use bearergate::{
 use common::{
     ISSUER, NoNetwork, RESOURCE, encode, issuer,
     keys::{EcPair, EdPair, RsaPair, der, hex, pem, pkcs1_der, spki_der},
-    set,
+    set, supported,
 };
 use serde_json::json;
 
@@ -188,10 +188,28 @@ fn hmac_algorithms_with_public_keys() {
             assert_eq!((issuer.as_str(), *algorithm), (ISSUER, name));
         }
     }
-    let error = refused(good().algorithms(Algorithm::ALL.iter().copied()));
+    let others = || Algorithm::ALL.iter().copied().filter(|algorithm| algorithm.is_supported());
+    let error = refused(good().algorithms(others().chain([Algorithm::Hs256])));
     assert!(matches!(error, ConfigError::SymmetricAlgorithm { .. }), "{error}");
-    let others = Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.name().starts_with("HS"));
-    assert!(build(good().algorithms(others)).is_ok());
+    assert!(build(good().algorithms(others())).is_ok());
+}
+
+#[test]
+fn algorithms_that_the_backend_has_not() {
+    let asymmetric =
+        || Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.name().starts_with("HS"));
+    for algorithm in asymmetric().filter(|algorithm| algorithm.is_default()) {
+        assert!(algorithm.is_supported(), "{algorithm} is on the default list");
+    }
+    for algorithm in asymmetric() {
+        assert_eq!(build(good().algorithms([Algorithm::EdDsa, algorithm])).is_ok(), supported(algorithm));
+    }
+    let unsupported = asymmetric().filter(|algorithm| !algorithm.is_supported());
+    for (algorithm, name) in unsupported.map(|algorithm| (algorithm, algorithm.name())) {
+        let error = refused(good().algorithms([Algorithm::EdDsa, algorithm]));
+        let ConfigError::UnsupportedAlgorithm { issuer, algorithm } = &error else { panic!("{error}") };
+        assert_eq!((issuer.as_str(), *algorithm), (ISSUER, name));
+    }
 }
 
 #[test]
@@ -488,7 +506,8 @@ fn pem_that_fits_no_allowed_algorithm() {
     assert!(error.to_string().contains(".algorithms("), "{error}");
     assert!(build(Issuer::pem(ISSUER, text).algorithms([Algorithm::Es256])).is_ok());
     let p521 = pem("PUBLIC KEY", &spki_der(&EcPair::p521().jwk("")));
-    assert!(build(Issuer::pem(ISSUER, p521.as_str()).algorithms([Algorithm::Es512])).is_ok());
+    let es512 = build(Issuer::pem(ISSUER, p521.as_str()).algorithms([Algorithm::Es512]));
+    assert_eq!(es512.is_ok(), supported(Algorithm::Es512));
     refused(Issuer::pem(ISSUER, p521));
 }
 

@@ -21,7 +21,7 @@ use common::{
     Api, ISSUER, encode, es256, issuer,
     keys::{EdPair, RsaPair, der, der_integer, digest_info, hex, pkcs1_encoding, sha256, sha256_info},
     numbers::{Modulus, at_length, difference, sum},
-    segments, set, signed, trusted, with_signature,
+    segments, set, signed, supported, trusted, with_signature,
 };
 use serde_json::Value;
 
@@ -32,21 +32,23 @@ macro_rules! each_algorithm {
             use super::*;
 
             // One for both tests: an RSA key costs a second or two.
-            static SIGNER: LazyLock<(TestIssuer, Api)> = LazyLock::new(|| {
-                let issuer = issuer([Algorithm::$algorithm]);
-                let api = Api::trusting([trusted(&issuer).algorithms([Algorithm::$algorithm])]);
-                (issuer, api)
+            static SIGNER: LazyLock<Option<(TestIssuer, Api)>> = LazyLock::new(|| {
+                supported(Algorithm::$algorithm).then(|| {
+                    let issuer = issuer([Algorithm::$algorithm]);
+                    let api = Api::trusting([trusted(&issuer).algorithms([Algorithm::$algorithm])]);
+                    (issuer, api)
+                })
             });
 
             #[test]
             fn sig_06_its_signature_is_accepted() {
-                let (issuer, api) = &*SIGNER;
+                let Some((issuer, api)) = &*SIGNER else { return };
                 api.accepts(&issuer.token().mint(), "untouched");
             }
 
             #[test]
             fn sig_06_one_flipped_bit_is_refused() {
-                let (issuer, api) = &*SIGNER;
+                let Some((issuer, api)) = &*SIGNER else { return };
                 let token = issuer.token().mint();
                 api.accepts(&token, "untouched");
                 let length = common::decode(segments(&token)[2]).len();
@@ -128,6 +130,9 @@ fn curves() -> [Curve; 3] {
 impl Curve {
     /// Runs a test with an issuer for this curve and one of its tokens, cut into r and s.
     fn test(&self, test: impl FnOnce(&Api, &dyn Fn(&[u8], &[u8]) -> String, &[u8], &[u8])) {
+        if !supported(self.algorithm) {
+            return;
+        }
         let issuer = issuer([self.algorithm]);
         let api = Api::trusting([trusted(&issuer).algorithms([self.algorithm])]);
         let token = issuer.token().mint();

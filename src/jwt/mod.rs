@@ -2,7 +2,7 @@
 
 pub(crate) mod compact;
 pub(crate) mod signature;
-#[cfg(all(test, feature = "aws-lc-rs"))]
+#[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod vectors;
 
 use std::sync::Arc;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::keys::backend;
+
 /// What a key must be for an algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2, RFC 9964 §3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Family {
@@ -117,6 +119,16 @@ algorithms! {
     Rs384 = "RS384", Rsa, default: false;
     /// RSASSA-PKCS1-v1_5 with SHA-512.
     Rs512 = "RS512", Rsa, default: false;
+}
+
+impl Algorithm {
+    /// Whether the signature backend of this build verifies it. Never so for HS*, nor without a backend.
+    ///
+    /// `aws-lc-rs` verifies all others, `rust-crypto` all but ES512 and ML-DSA. To list one that is not supported is
+    /// [`ConfigError::UnsupportedAlgorithm`](crate::ConfigError::UnsupportedAlgorithm).
+    pub fn is_supported(self) -> bool {
+        backend::supports(self)
+    }
 }
 
 impl fmt::Display for Algorithm {

@@ -37,7 +37,7 @@ impl VerificationKey {
         material: &KeyMaterial,
     ) -> Result<Self, Unusable> {
         let signature_length = match (algorithm.family(), material) {
-            (Family::Rsa, KeyMaterial::Rsa { n, .. }) => n.len(),
+            (Family::Rsa, KeyMaterial::Rsa { n, e }) if is_short(e) => n.len(),
             (family, KeyMaterial::Ec { curve, .. }) if *curve == family => {
                 curve.coordinate_length().saturating_mul(2)
             }
@@ -79,6 +79,12 @@ impl VerificationKey {
 /// The point R of an honest Ed25519 signature is never of small order, whatever the arithmetic says.
 fn has_strong_nonce(signature: &[u8]) -> bool {
     signature.first_chunk::<32>().is_some_and(|point| is_strong_ed25519(*point))
+}
+
+/// At most 33 bits: with a longer exponent each check is a burden, and no backend does it. So such a key is refused
+/// here, where it is seen, and not in each of its signatures.
+fn is_short(exponent: &[u8]) -> bool {
+    exponent.len() < 5 || matches!(exponent, [0 | 1, _, _, _, _])
 }
 
 impl fmt::Debug for VerificationKey {

@@ -122,5 +122,5 @@ impl KeySet {
     }
 }
 
-#[cfg(all(test, feature = "aws-lc-rs"))]
+#[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod tests;

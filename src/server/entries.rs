@@ -89,7 +89,7 @@ impl Entry {
             if algorithm.family() == Family::Hmac {
                 return Err(ConfigError::SymmetricAlgorithm { issuer: name(), algorithm: algorithm_name });
             }
-            if !backend::supports(algorithm) {
+            if !algorithm.is_supported() {
                 return Err(ConfigError::UnsupportedAlgorithm { issuer: name(), algorithm: algorithm_name });
             }
         }

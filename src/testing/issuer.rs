@@ -109,7 +109,8 @@ impl TestIssuer {
     ///
     /// # Panics
     ///
-    /// For an HMAC algorithm: it has no public key.
+    /// For an algorithm that is not [supported](Algorithm::is_supported) by this build: HMAC has no public keys, and the
+    /// others need a signature backend.
     pub fn token_by(&self, algorithm: Algorithm) -> TokenBuilder {
         let token = TokenBuilder::new(self.state.key(algorithm), self.url(), self.state.clock.wall());
         match &self.state.default_audience {
@@ -151,7 +152,8 @@ impl fmt::Debug for TestIssuer {
 }
 
 impl TestIssuerBuilder {
-    /// Has keys for these algorithms; the first one signs what the token endpoint gives out. **Default:** ES256.
+    /// Has keys for these algorithms; the first one signs what the token endpoint gives out. To start with one that is not
+    /// [supported](Algorithm::is_supported) by this build panics. **Default:** ES256.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self

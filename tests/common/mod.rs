@@ -29,7 +29,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bearergate::{
-    AccessToken, Algorithm, AuthError, AuthErrorKind, Clock, Fetch, FetchErrorKind, FetchFuture,
+    AccessToken, Algorithm, AuthError, AuthErrorKind, Clock, ConfigError, Fetch, FetchErrorKind, FetchFuture,
     FetchRequest, Issuer, Presented, ResourceServer, UnixTime,
     testing::{TestIssuer, TokenBuilder},
 };
@@ -170,6 +170,21 @@ pub fn jwk(issuer: &TestIssuer, algorithm: Algorithm) -> Value {
     let set: Value = serde_json::from_str(&issuer.jwks()).unwrap();
     let keys = set["keys"].as_array().unwrap();
     keys.iter().find(|key| key["alg"] == algorithm.name()).unwrap().clone()
+}
+
+/// Whether the backend of this run verifies an algorithm. Where it does not, the rest of the test has no object: what is
+/// shown instead is that no issuer can list it.
+#[track_caller]
+pub fn supported(algorithm: Algorithm) -> bool {
+    if !algorithm.is_supported() {
+        let listed = Issuer::jwks(ISSUER, r#"{"keys":[]}"#).algorithms([Algorithm::Es256, algorithm]);
+        let error = ResourceServer::builder(RESOURCE).trust(listed).build().unwrap_err();
+        assert!(matches!(&error, ConfigError::UnsupportedAlgorithm { .. }), "{algorithm}: {error}");
+        assert!(error.to_string().contains("`aws-lc-rs`"), "{error}");
+        let lacking = ["ES512", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"].contains(&algorithm.name());
+        assert!(lacking && !cfg!(feature = "aws-lc-rs"), "{algorithm}");
+    }
+    algorithm.is_supported()
 }
 
 /// A JWK Set as text.

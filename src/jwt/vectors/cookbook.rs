@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use super::{
     json::Signer,
-    judging::{Outcome, Trust, imported, judged, key_set, public_part, refuse_hmac, segments, signed, text},
+    judging::{
+        Outcome, Trust, imported, is_unsupported, judged, key_set, public_part, refuse_hmac,
+        refuse_unsupported, segments, signed, text,
+    },
     tally::{Folder, Tally, Wanted, leave_out},
 };
 use crate::{
@@ -56,6 +59,10 @@ fn figure(tally: &mut Tally, file: &str, figure: &Value) {
 
 /// A token whose signature holds and whose payload is prose.
 fn prose(tally: &mut Tally, name: &str, token: &str, key: &Value) {
+    if is_unsupported(key) {
+        refuse_unsupported(tally, name, Some(token), key);
+        return;
+    }
     let outcome = signed(token, &key_set(key));
     tally.ran(format_args!("{name} {outcome:?}"), Wanted::Accept, outcome.is_accepted());
     let outcome = judged(token, &Trust::in_anyone(key_set(key)), 0);
@@ -93,6 +100,10 @@ pub(super) fn one_key(
     jwk: &Value,
     wanted: &Result<Vec<Algorithm>, SkipReason>,
 ) {
+    if wanted.is_ok() && is_unsupported(jwk) {
+        refuse_unsupported(tally, name, None, jwk);
+        return;
+    }
     let found = imported(jwk);
     let verdict = if wanted.is_ok() { Wanted::Accept } else { Wanted::Refuse };
     tally.ran(name, verdict, found.is_ok());

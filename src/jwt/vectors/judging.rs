@@ -20,7 +20,7 @@ use crate::{
         judge, signature,
     },
     keys::{
-        algorithm::{Algorithm, AlgorithmSet, Family},
+        algorithm::{Algorithm, AlgorithmSet},
         jwk::{SkipReason, import},
         key::VerificationKey,
         set::{KeySet, MAX_CANDIDATES, Selection},
@@ -219,9 +219,26 @@ pub(super) fn refuse_hmac(tally: &mut Tally, name: &str, token: &str, secrets: &
     tally.expect(!outcome.is_accepted(), || format!("{name}: {outcome:?} as a token"));
 }
 
-/// All that a remote issuer can be allowed: HMAC is a `ConfigError`.
+/// Whether the backend in force has no algorithm for a key that is good otherwise.
+pub(super) fn is_unsupported(key: &Value) -> bool {
+    key["crv"] == "P-521" && !Algorithm::Es512.is_supported()
+}
+
+/// Where ES512 cannot be listed, its keys are not taken and its tokens are refused by the name of their algorithm.
+pub(super) fn refuse_unsupported(tally: &mut Tally, name: &str, token: Option<&str>, key: &Value) {
+    tally.left_out();
+    let found = imported(key);
+    tally.expect(found == Err(SkipReason::AlgorithmNotAllowed), || format!("{name}: {found:?}"));
+    if let Some(token) = token {
+        let outcome = signed(token, &key_set(key));
+        let wanted = Outcome::Refused(Check::Algorithm, AlgorithmNotAllowed);
+        tally.expect(outcome == wanted, || format!("{name}: {outcome:?}"));
+    }
+}
+
+/// All that a remote issuer can be allowed: any other is a `ConfigError`.
 pub(super) fn public_key_algorithms() -> AlgorithmSet {
-    AlgorithmSet::new(Algorithm::ALL.iter().copied().filter(|algorithm| algorithm.family() != Family::Hmac))
+    AlgorithmSet::new(Algorithm::ALL.iter().copied().filter(|algorithm| algorithm.is_supported()))
 }
 
 /// The keys of a JWK Set, or of one JWK.

@@ -1,0 +1,106 @@
+//! How does aws-lc-rs make a key pair and sign with it?
+
+use aws_lc_rs::{
+    error::Unspecified,
+    rand::SystemRandom,
+    rsa::KeySize,
+    signature::{
+        self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, PqdsaKeyPair,
+        PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair,
+    },
+};
+use spki::der::Decode as _;
+
+use crate::keys::{
+    algorithm::{Algorithm, Family},
+    jwk::KeyMaterial,
+};
+
+pub(super) enum Pair {
+    Ec(Family, EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+    MlDsa(Family, PqdsaKeyPair),
+    Rsa(RsaKeyPair),
+}
+
+impl Pair {
+    pub(super) fn generate(algorithm: Algorithm) -> Result<Self, Unspecified> {
+        match algorithm.family() {
+            Family::Rsa => RsaKeyPair::generate(KeySize::Rsa2048).map(Pair::Rsa),
+            Family::Ed25519 => Ed25519KeyPair::generate().map(Pair::Ed25519),
+            family @ (Family::EcP256 | Family::EcP384 | Family::EcP521) => {
+                EcdsaKeyPair::generate(curve(algorithm)).map(|pair| Pair::Ec(family, pair))
+            }
+            family @ (Family::MlDsa44 | Family::MlDsa65 | Family::MlDsa87) => {
+                PqdsaKeyPair::generate(parameter_set(algorithm)).map(|pair| Pair::MlDsa(family, pair))
+            }
+            Family::Hmac => Err(Unspecified),
+        }
+    }
+
+    pub(super) fn public_key(&self) -> KeyMaterial {
+        match self {
+            Pair::Rsa(pair) => {
+                let public = pkcs1::RsaPublicKey::from_der(pair.public_key().as_ref())
+                    .expect("a key of our own is DER");
+                let octets = |number: pkcs1::UintRef<'_>| number.as_bytes().to_vec();
+                KeyMaterial::Rsa { n: octets(public.modulus), e: octets(public.public_exponent) }
+            }
+            Pair::Ec(curve, pair) => {
+                let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
+                let (x, y) = point.split_at(point.len() / 2);
+                KeyMaterial::Ec { curve: *curve, x: x.to_vec(), y: y.to_vec() }
+            }
+            Pair::MlDsa(set, pair) => {
+                KeyMaterial::MlDsa { set: *set, public_key: pair.public_key().as_ref().to_vec() }
+            }
+            Pair::Ed25519(pair) => KeyMaterial::Ed25519 { x: pair.public_key().as_ref().to_vec() },
+        }
+    }
+
+    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
+        let random = SystemRandom::new();
+        match self {
+            Pair::Rsa(pair) => {
+                let mut octets = vec![0; pair.public_modulus_len()];
+                pair.sign(padding(algorithm), &random, message, &mut octets)
+                    .expect("an RSA key of 2048 bits signs");
+                octets
+            }
+            Pair::Ec(_, pair) => pair.sign(&random, message).expect("an EC key signs").as_ref().to_vec(),
+            Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+            Pair::MlDsa(_, pair) => {
+                let mut octets = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut octets).expect("an ML-DSA key signs");
+                octets
+            }
+        }
+    }
+}
+
+fn curve(algorithm: Algorithm) -> &'static EcdsaSigningAlgorithm {
+    match algorithm {
+        Algorithm::Es384 => &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
+        Algorithm::Es512 => &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
+        _ => &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+    }
+}
+
+fn parameter_set(algorithm: Algorithm) -> &'static PqdsaSigningAlgorithm {
+    match algorithm {
+        Algorithm::MlDsa65 => &signature::ML_DSA_65_SIGNING,
+        Algorithm::MlDsa87 => &signature::ML_DSA_87_SIGNING,
+        _ => &signature::ML_DSA_44_SIGNING,
+    }
+}
+
+fn padding(algorithm: Algorithm) -> &'static dyn RsaEncoding {
+    match algorithm {
+        Algorithm::Ps256 => &signature::RSA_PSS_SHA256,
+        Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
+        Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
+        Algorithm::Rs384 => &signature::RSA_PKCS1_SHA384,
+        Algorithm::Rs512 => &signature::RSA_PKCS1_SHA512,
+        _ => &signature::RSA_PKCS1_SHA256,
+    }
+}
