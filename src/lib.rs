@@ -25,7 +25,10 @@ pub use crate::{
     error::{AuthError, AuthErrorKind, ConfigError, Decision, ErrorCode, InvalidScope},
     fetch::{Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, client::HttpFetch},
     jwt::Check,
-    keys::algorithm::Algorithm,
+    keys::{
+        algorithm::Algorithm,
+        change::{KeyChange, KeyChanges},
+    },
     middleware::{
         body::{NoBody, RefusalBody, RefusalMode, Rendered, WithBody},
         future::ResponseFuture,
@@ -40,7 +43,7 @@ pub use crate::{
         FailedIssuer, Issuers, NotReady, ResourceServer,
         builder::ResourceServerBuilder,
         explain::{CheckOutcome, Explanation},
-        health::{Health, IssuerHealth},
+        health::{Health, IssuerHealth, KeyState, SkippedKey},
         issuer::{Answer, Dangerous, Issuer},
     },
     token::{

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::keys::backend;
 
 /// What a key must be for an algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2, RFC 9964 §3).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Family {
     Ed25519,
     EcP256,

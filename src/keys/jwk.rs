@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The numbers of a public key: checked for size and form, not yet for being on their curve.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum KeyMaterial {
     Ec { curve: Family, x: Vec<u8>, y: Vec<u8> },
     Ed25519 { x: Vec<u8> },
@@ -45,6 +45,21 @@ pub(crate) enum SkipReason {
     /// Key type, curve or algorithm is not known (RFC 7517 §5).
     #[error("the key type, curve or algorithm is not supported")]
     Unsupported,
+}
+
+impl SkipReason {
+    /// A fixed label, for tools.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
+            Self::Malformed => "malformed",
+            Self::NotForSignatures => "not_for_signatures",
+            Self::Weak => "weak",
+            Self::Private => "private",
+            Self::Symmetric => "symmetric",
+            Self::Unsupported => "unsupported",
+        }
+    }
 }
 
 /// Makes the verification keys of one JWK, given as JSON text: one for each allowed algorithm that fits.

@@ -1,6 +1,10 @@
 //! One public key, ready to verify signatures of one algorithm.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    sync::LazyLock,
+};
 
 use crate::keys::{
     algorithm::{Algorithm, Family},
@@ -13,12 +17,13 @@ pub(crate) struct VerificationKey {
     algorithm: Algorithm,
     kid: Kid,
     jwk: usize,
+    identity: u64,
     signature_length: usize,
     verifier: Verifier,
 }
 
 /// Which tokens ask for a key.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Kid {
     /// Any: the only key of an issuer, given without a name.
     Any,
@@ -48,7 +53,8 @@ impl VerificationKey {
             _ => return Err(Unusable),
         };
         let verifier = Verifier::new(algorithm, material)?;
-        Ok(Self { algorithm, kid, jwk, signature_length, verifier })
+        let identity = IDENTITIES.hash_one((&kid, material));
+        Ok(Self { algorithm, kid, jwk, identity, signature_length, verifier })
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
@@ -68,6 +74,11 @@ impl VerificationKey {
         self.jwk
     }
 
+    /// Tells a key of this process from another one, by name and material: for what is told about changes, not for trust.
+    pub(crate) fn identity(&self) -> u64 {
+        self.identity
+    }
+
     /// Whether `signature` is this key's over `message`. Its length must be exact (RFC 7518 §3.3–3.5, RFC 8037 §3.1).
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         signature.len() == self.signature_length
@@ -75,6 +86,9 @@ impl VerificationKey {
             && self.verifier.verify(message, signature)
     }
 }
+
+/// Keyed anew in each process: nobody can make two keys look like one.
+static IDENTITIES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// The point R of an honest Ed25519 signature is never of small order, whatever the arithmetic says.
 fn has_strong_nonce(signature: &[u8]) -> bool {

@@ -2,6 +2,7 @@
 
 pub(crate) mod algorithm;
 pub(crate) mod backend;
+pub(crate) mod change;
 pub(crate) mod discovery;
 pub(crate) mod fixed;
 pub(crate) mod gate;

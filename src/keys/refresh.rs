@@ -260,6 +260,16 @@ impl Refresh {
         self.due = now.saturating_add(ceiling.mul_f64(jitter.clamp(0.0, 1.0)).max(BACKOFF_FLOOR));
     }
 
+    /// When the keys were adopted.
+    pub(crate) fn adopted_at(&self) -> Option<Duration> {
+        self.adopted.map(|adopted| adopted.at)
+    }
+
+    /// When the schedule wants the next fetch.
+    pub(crate) fn due(&self) -> Duration {
+        self.due
+    }
+
     /// When the keys stop being served.
     pub(crate) fn stale_until(&self) -> Duration {
         self.adopted.map_or(Duration::ZERO, |adopted| adopted.stale_until)

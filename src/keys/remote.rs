@@ -12,9 +12,9 @@ use crate::{
         remote::{
             driver::Driver,
             fetcher::{Fetched, Fetcher},
-            report::{Event, Notes},
+            report::{Event, Inventory, Notes},
         },
-        set::KeySet,
+        set::{KeySet, Skipped},
         shell::{self, Charge, InForce, Need, Outcome, Shell},
     },
 };
@@ -38,6 +38,20 @@ impl AsRef<KeySet> for Current {
         static NONE: KeySet = KeySet::none();
         self.0.as_deref().map_or(&NONE, |in_force| &in_force.keys)
     }
+}
+
+/// How an issuer's keys are at one moment.
+pub(crate) struct Status {
+    pub(crate) adopted_at: Option<Duration>,
+    pub(crate) fresh: bool,
+    pub(crate) serving: bool,
+    pub(crate) fetching: bool,
+    pub(crate) failures: u32,
+    pub(crate) next_attempt: Duration,
+    /// JWKs in use.
+    pub(crate) usable: usize,
+    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) last_error: Option<Arc<FetchError>>,
 }
 
 /// What a request does next.
@@ -172,6 +186,21 @@ impl Remote {
         self.shared.shell.look(|_, notes| notes.last_error())
     }
 
+    /// How the keys are.
+    pub(crate) fn status(&self, now: Duration) -> Status {
+        self.shared.shell.look(|refresh, notes| Status {
+            adopted_at: refresh.adopted_at(),
+            fresh: now < refresh.fresh_until(),
+            serving: now < refresh.stale_until(),
+            fetching: refresh.in_flight().is_some(),
+            failures: refresh.failures(),
+            next_attempt: refresh.due(),
+            usable: notes.usable(),
+            skipped: notes.skipped().to_vec(),
+            last_error: notes.last_error(),
+        })
+    }
+
     /// Tells the driver to stop.
     pub(crate) fn close(&self) {
         self.shared.shell.close();
@@ -243,9 +272,9 @@ impl Shared {
         let (now, jitter) = (self.now(), fastrand::f64());
         let event = match result {
             Ok(Fetched { set, lifetime }) => {
-                let (usable, skipped) = (set.len(), set.skipped().to_vec());
+                let inventory = Inventory::of(&set);
                 let outcome = Outcome::Keys { keys: set, lifetime };
-                self.shell.finish(now, jitter, sequence, outcome, |notes| notes.adopted(usable, skipped))
+                self.shell.finish(now, jitter, sequence, outcome, |notes| notes.adopted(inventory))
             }
             Err(error) => {
                 let outcome = Outcome::Failed { hung: error.kind() == FetchErrorKind::Timeout };
@@ -258,7 +287,7 @@ impl Shared {
     /// Last: a subscriber may do anything, and must find nothing half done.
     fn log(&self, event: Option<Event>) {
         if let Some(event) = event {
-            event.log(&self.fetcher.source.issuer);
+            event.tell(&self.fetcher.source.issuer, &self.fetcher.source.feed);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     clock::{Clock, SystemClock},
     error::ConfigError,
     fetch::Fetch,
+    keys::change::Feed,
     middleware::{
         body::{Rendered, Renderer},
         challenge::{Responder, is_quotable},
@@ -147,8 +148,14 @@ impl ResourceServerBuilder {
         };
         let https = self.fetch.is_some() || TLS;
         let fetch = self.fetch.map_or_else(OnceLock::new, OnceLock::from);
-        let shared =
-            Shared { audience, fetch, clock: self.clock, https, max_token_bytes: self.max_token_bytes };
+        let shared = Shared {
+            audience,
+            fetch,
+            clock: self.clock,
+            https,
+            max_token_bytes: self.max_token_bytes,
+            feed: Feed::default(),
+        };
         let entries = Entries::build(self.issuers, &Entries::default(), &shared)?;
         let responder = Arc::new(Responder {
             realm,

@@ -22,6 +22,7 @@ use crate::{
     keys::{
         algorithm::{AlgorithmSet, Family},
         backend,
+        change::Feed,
         discovery::UrlPolicy,
         fixed,
         refresh::Sequence,
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     /// Whether the HTTP client can speak TLS; an own client is trusted to.
     pub(crate) https: bool,
     pub(crate) max_token_bytes: usize,
+    pub(crate) feed: Feed,
 }
 
 impl Shared {
@@ -171,6 +173,7 @@ impl Keys {
             algorithms: algorithms.clone(),
             fetch: shared.fetch()?,
             clock: Arc::clone(&shared.clock),
+            feed: shared.feed.clone(),
         })))
     }
 

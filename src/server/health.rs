@@ -2,12 +2,21 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use crate::server::entries::{Entries, Entry, Keys};
+use serde::Serialize;
 
-/// The state of the issuers at one moment.
-#[derive(Clone, Debug)]
+use crate::{
+    keys::{
+        remote::Status,
+        set::{KeySet, Skipped},
+    },
+    server::entries::{Entries, Entry, Keys},
+};
+
+/// The state of the issuers at one moment. It can be serialized, for an operator's page.
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Health {
+    can_serve: bool,
     issuers: Vec<IssuerHealth>,
 }
 
@@ -15,7 +24,7 @@ impl Health {
     pub(crate) fn of(entries: &Entries, now: Duration) -> Self {
         let mut issuers: Vec<_> = entries.iter().map(|entry| IssuerHealth::of(entry, now)).collect();
         issuers.sort_unstable_by(|one, other| one.issuer.cmp(&other.issuer));
-        Self { issuers }
+        Self { can_serve: issuers.iter().all(IssuerHealth::can_serve), issuers }
     }
 
     /// Whether the keys of every issuer are there.
@@ -23,7 +32,7 @@ impl Health {
     /// Think twice before a readiness probe depends on it: it turns an issuer's outage at start-up into your own, also
     /// for the tokens of the other issuers.
     pub fn can_serve(&self) -> bool {
-        self.issuers.iter().all(IssuerHealth::can_serve)
+        self.can_serve
     }
 
     /// Each trusted issuer, by identifier.
@@ -32,24 +41,88 @@ impl Health {
     }
 }
 
-/// The state of one issuer at one moment.
-#[derive(Clone, Debug)]
+/// The state of one issuer at one moment. Durations are whole seconds.
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct IssuerHealth {
     issuer: String,
-    can_serve: bool,
+    state: KeyState,
+    usable_keys: usize,
+    skipped_keys: Vec<SkippedKey>,
+    keys_age_seconds: Option<u64>,
+    failures: u32,
+    last_error: Option<String>,
+    next_attempt_seconds: Option<u64>,
     claims_mismatches: u64,
+}
+
+/// How an issuer's keys are.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KeyState {
+    /// They were given once, and are never fetched.
+    Fixed,
+    /// They are within the lifetime that the issuer gave them.
+    Fresh,
+    /// They are past it, and serve on while refreshes fail.
+    Stale,
+    /// There are none that may serve: tokens of the issuer get 503.
+    Unavailable,
+}
+
+/// A JWK that is published and not used.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+pub struct SkippedKey {
+    /// Its place in the set, from 0.
+    pub index: usize,
+    /// Why: `algorithm_not_allowed`, `malformed`, `not_for_signatures`, `weak`, `private`, `symmetric` or `unsupported`.
+    pub reason: &'static str,
 }
 
 impl IssuerHealth {
     fn of(entry: &Entry, now: Duration) -> Self {
-        Self {
+        let health = Self {
             issuer: entry.id().to_string(),
-            can_serve: match &entry.keys {
-                Keys::Fixed(_) => true,
-                Keys::Remote(remote) => remote.can_serve(now),
-            },
+            state: KeyState::Fixed,
+            usable_keys: 0,
+            skipped_keys: Vec::new(),
+            keys_age_seconds: None,
+            failures: 0,
+            last_error: None,
+            next_attempt_seconds: None,
             claims_mismatches: entry.claims_mismatches.load(Ordering::Relaxed),
+        };
+        match &entry.keys {
+            Keys::Fixed(set) => health.with_fixed(set),
+            Keys::Remote(remote) => health.with_fetched(remote.status(now), now),
+        }
+    }
+
+    fn with_fixed(self, set: &KeySet) -> Self {
+        Self { usable_keys: set.identities().len(), skipped_keys: skipped(set.skipped()), ..self }
+    }
+
+    fn with_fetched(self, status: Status, now: Duration) -> Self {
+        let state = if status.fresh {
+            KeyState::Fresh
+        } else if status.serving {
+            KeyState::Stale
+        } else {
+            KeyState::Unavailable
+        };
+        let in_flight = status.fetching.then_some(Duration::ZERO);
+        let next = in_flight.unwrap_or(status.next_attempt.saturating_sub(now));
+        Self {
+            state,
+            usable_keys: status.usable,
+            skipped_keys: skipped(&status.skipped),
+            keys_age_seconds: status.adopted_at.map(|at| now.saturating_sub(at).as_secs()),
+            failures: status.failures,
+            last_error: status.last_error.map(|error| error.to_string()),
+            next_attempt_seconds: Some(next.as_secs()),
+            ..self
         }
     }
 
@@ -60,7 +133,42 @@ impl IssuerHealth {
 
     /// Whether there are keys to judge its tokens with.
     pub fn can_serve(&self) -> bool {
-        self.can_serve
+        self.state != KeyState::Unavailable
+    }
+
+    /// How its keys are.
+    pub fn state(&self) -> KeyState {
+        self.state
+    }
+
+    /// JWKs in use.
+    pub fn usable_keys(&self) -> usize {
+        self.usable_keys
+    }
+
+    /// JWKs that are published and not used, with the reason of each.
+    pub fn skipped_keys(&self) -> &[SkippedKey] {
+        &self.skipped_keys
+    }
+
+    /// How long ago the keys were fetched; `None` for fixed ones, and where none ever came.
+    pub fn keys_age(&self) -> Option<Duration> {
+        self.keys_age_seconds.map(Duration::from_secs)
+    }
+
+    /// Fetches that failed since the last one that succeeded.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Why the last fetch failed, if it did.
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    /// When the issuer is asked next; zero while it is being asked, `None` for fixed keys.
+    pub fn next_attempt(&self) -> Option<Duration> {
+        self.next_attempt_seconds.map(Duration::from_secs)
     }
 
     /// Good tokens that were refused because their claims did not fit the type of the layer or handler, since the entry
@@ -68,4 +176,8 @@ impl IssuerHealth {
     pub fn claims_mismatches(&self) -> u64 {
         self.claims_mismatches
     }
+}
+
+fn skipped(skipped: &[Skipped]) -> Vec<SkippedKey> {
+    skipped.iter().map(|jwk| SkippedKey { index: jwk.index, reason: jwk.reason.label() }).collect()
 }

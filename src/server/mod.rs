@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     error::{AuthError, ConfigError},
     fetch::FetchError,
-    keys::remote::Remote,
+    keys::{change::KeyChanges, remote::Remote},
     middleware::{
         challenge::Responder,
         layer::BearerAuthLayer,
@@ -178,6 +178,12 @@ impl ResourceServer {
     /// The state of each issuer.
     pub fn health(&self) -> Health {
         Health::of(&self.inner.entries.load(), self.inner.shared.clock.monotonic())
+    }
+
+    /// Listens to what happens to the issuers' keys from now on: for an audit log, or an alarm when all keys of an issuer
+    /// change at one stroke. The same stands in the log.
+    pub fn key_changes(&self) -> KeyChanges {
+        self.inner.shared.feed.listen()
     }
 
     /// Stops the tasks that keep the keys fresh, and waits for their end, at most 5 s: one whose runtime stands still ends

@@ -16,6 +16,7 @@ use crate::{
     },
     keys::{
         algorithm::AlgorithmSet,
+        change::Feed,
         discovery::{UrlPolicy, jwks_uri, metadata_urls},
         set::KeySet,
     },
@@ -39,6 +40,7 @@ pub(crate) struct Source {
     pub(crate) algorithms: AlgorithmSet,
     pub(crate) fetch: Arc<dyn Fetch>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) feed: Feed,
 }
 
 /// Fetches from one source, and remembers where its keys were.

@@ -1,20 +1,37 @@
-//! What of an issuer's keys reaches the log?
+//! What is told about an issuer's keys: in `health()`, in the log, and to those who listen?
 
 use std::{error::Error as _, fmt, sync::Arc};
 
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     fetch::FetchError,
-    keys::{jwk::SkipReason, set::Skipped},
+    keys::{
+        change::{Feed, KeyChange},
+        jwk::SkipReason,
+        set::{KeySet, Skipped},
+    },
 };
 
 /// What is told about an issuer's keys.
 #[derive(Default)]
 pub(crate) struct Notes {
     last_error: Option<Arc<FetchError>>,
-    /// As last reported.
     skipped: Vec<Skipped>,
+    /// Of the JWKs in use, in order.
+    identities: Vec<u64>,
+}
+
+/// What an adopted set is, apart from its keys.
+pub(super) struct Inventory {
+    skipped: Vec<Skipped>,
+    identities: Vec<u64>,
+}
+
+impl Inventory {
+    pub(super) fn of(set: &KeySet) -> Self {
+        Self { skipped: set.skipped().to_vec(), identities: set.identities() }
+    }
 }
 
 impl Notes {
@@ -23,11 +40,35 @@ impl Notes {
         self.last_error.clone()
     }
 
-    pub(super) fn adopted(&mut self, usable: usize, skipped: Vec<Skipped>) -> Event {
-        let recovered = self.last_error.take().is_some();
-        let changed = self.skipped != skipped;
-        self.skipped.clone_from(&skipped);
-        Event::Adopted { usable, recovered, skipped: changed.then_some(skipped) }
+    pub(super) fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// JWKs in use.
+    pub(super) fn usable(&self) -> usize {
+        self.identities.len()
+    }
+
+    pub(super) fn adopted(&mut self, inventory: Inventory) -> Event {
+        let Inventory { skipped, identities } = inventory;
+        let without = |these: &[u64], those: &[u64]| {
+            these.iter().filter(|identity| those.binary_search(identity).is_err()).count()
+        };
+        let event = Event::Adopted {
+            usable: identities.len(),
+            before: self.identities.len(),
+            appeared: without(&identities, &self.identities),
+            vanished: without(&self.identities, &identities),
+            recovered: self.last_error.take().is_some(),
+            skipped: (self.skipped != skipped).then(|| skipped.clone()),
+        };
+        (self.skipped, self.identities) = (skipped, identities);
+        event
+    }
+
+    /// The keys were fetched again, and are the same.
+    pub(super) fn renewed(&mut self) -> Event {
+        Event::Renewed { recovered: self.last_error.take().is_some() }
     }
 
     pub(super) fn failed(&mut self, error: FetchError) -> Event {
@@ -41,9 +82,15 @@ impl Notes {
 pub(super) enum Event {
     Adopted {
         usable: usize,
+        before: usize,
+        appeared: usize,
+        vanished: usize,
         recovered: bool,
         /// Where it changed.
         skipped: Option<Vec<Skipped>>,
+    },
+    Renewed {
+        recovered: bool,
     },
     Failed {
         error: Arc<FetchError>,
@@ -52,25 +99,53 @@ pub(super) enum Event {
 }
 
 impl Event {
-    pub(super) fn log(&self, issuer: &str) {
+    /// Last of all: a subscriber may do anything, and must find nothing half done.
+    pub(super) fn tell(&self, issuer: &Arc<str>, feed: &Feed) {
         match self {
-            Self::Adopted { usable, recovered, skipped } => {
+            Self::Adopted { usable, before, appeared, vanished, recovered, skipped } => {
                 if *recovered {
-                    warn!(issuer, "keys are refreshed again");
+                    tell_of_recovery(issuer, feed);
                 }
                 if let Some(skipped) = skipped {
                     report(issuer, skipped);
                 }
-                debug!(issuer, usable, "keys adopted");
+                let (issuer, usable, appeared, vanished) =
+                    (Arc::clone(issuer), *usable, *appeared, *vanished);
+                if *before == 0 {
+                    info!(issuer = &*issuer, usable, "the first keys are there");
+                    feed.tell(KeyChange::Adopted { issuer, usable });
+                } else if appeared > 0 || vanished > 0 {
+                    if vanished == *before {
+                        warn!(issuer = &*issuer, usable, vanished, "all keys changed at one stroke");
+                    } else {
+                        info!(issuer = &*issuer, usable, appeared, vanished, "keys changed");
+                    }
+                    feed.tell(KeyChange::Changed { issuer, appeared, vanished, usable });
+                } else {
+                    debug!(issuer = &*issuer, usable, "keys adopted");
+                }
             }
-            Self::Failed { error, first: true } => {
-                warn!(issuer, error = %Chain(error), "keys cannot be refreshed");
+            Self::Renewed { recovered } => {
+                if *recovered {
+                    tell_of_recovery(issuer, feed);
+                }
+                debug!(issuer = &**issuer, "keys renewed");
             }
-            Self::Failed { error, first: false } => {
-                debug!(issuer, error = %Chain(error), "keys cannot be refreshed");
+            Self::Failed { error, first } => {
+                if *first {
+                    warn!(issuer = &**issuer, error = %Chain(error), "keys cannot be refreshed");
+                    feed.tell(KeyChange::Failing { issuer: Arc::clone(issuer), error: error.kind() });
+                } else {
+                    debug!(issuer = &**issuer, error = %Chain(error), "keys cannot be refreshed");
+                }
             }
         }
     }
+}
+
+fn tell_of_recovery(issuer: &Arc<str>, feed: &Feed) {
+    warn!(issuer = &**issuer, "keys are refreshed again");
+    feed.tell(KeyChange::Recovered { issuer: Arc::clone(issuer) });
 }
 
 /// Keys that are not used are their owner's business, unless they give a secret away.

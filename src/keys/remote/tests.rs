@@ -150,6 +150,7 @@ impl Scene {
             algorithms: AlgorithmSet::default(),
             fetch: Arc::new(fetch.clone()),
             clock: Arc::new(Still),
+            feed: crate::keys::change::Feed::default(),
         };
         let refresh = Refresh::new(Limits::default(), Still.monotonic());
         let shared = Arc::new(Shared {
