@@ -31,6 +31,7 @@ use crate::{
 
 mod driver;
 mod fetcher;
+mod held;
 mod report;
 
 pub(crate) use fetcher::{Location, Source};
@@ -47,7 +48,7 @@ pub(crate) struct Remote {
 #[derive(Debug)]
 pub(crate) struct InForce {
     sequence: Sequence,
-    set: KeySet,
+    set: Arc<KeySet>,
     fresh_until: Duration,
     stale_until: Duration,
 }
@@ -103,6 +104,8 @@ struct State {
     /// That driver's own: one that stands still must not take what is meant for its successor.
     signals: Arc<Signals>,
     demanded: bool,
+    /// The last fetch that [`Remote::refresh_now`] asked for; 0: none.
+    emergency: Sequence,
     closed: bool,
 }
 
@@ -161,6 +164,7 @@ impl Remote {
             epoch: 0,
             signals: Arc::default(),
             demanded: false,
+            emergency: 0,
             closed: false,
         };
         let shared = Arc::new(Shared {
@@ -253,15 +257,26 @@ impl Remote {
         if let Some(attempt) = on_its_way {
             self.patiently(attempt).await;
         }
-        let now = self.shared.now();
-        let attempt = {
-            let mut state = self.shared.lock();
-            if state.closed {
-                return Err(Arc::new(FetchErrorKind::Aborted.into()));
-            }
-            let sequence = state.refresh.begin(now, Cause::Schedule);
-            state.demanded = true;
-            self.shared.attempt(sequence, Need::Key, &mut state)
+        let attempt = loop {
+            let now = self.shared.now();
+            let usual = {
+                let mut state = self.shared.lock();
+                if state.closed {
+                    return Err(Arc::new(FetchErrorKind::Aborted.into()));
+                }
+                match state.refresh.in_flight() {
+                    // One that is content with "not modified" began meanwhile.
+                    Some(sequence) if sequence != state.emergency => {
+                        self.shared.attempt(sequence, Need::Key, &mut state)
+                    }
+                    _ => {
+                        let sequence = state.refresh.begin(now, Cause::Schedule);
+                        (state.emergency, state.demanded) = (sequence, true);
+                        break self.shared.attempt(sequence, Need::Key, &mut state);
+                    }
+                }
+            };
+            self.patiently(usual).await;
         };
         self.shared.drive_on();
         self.patiently(attempt).await;

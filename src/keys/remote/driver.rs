@@ -7,7 +7,10 @@ use std::{
     task::Waker,
 };
 
-use super::{Shared, Signals, State, fetcher::Fetched};
+use super::{
+    Shared, Signals, State,
+    fetcher::{Ask, Fetched},
+};
 use crate::{
     fetch::{FetchError, FetchErrorKind},
     keys::{
@@ -79,8 +82,12 @@ impl Driver {
             }
         };
         let now = self.shared.now();
-        self.shared.lock().refresh.departed(now, sequence);
-        self.shared.fetcher.attempt().await
+        let ask = {
+            let mut state = self.shared.lock();
+            state.refresh.departed(now, sequence);
+            if state.emergency == sequence { Ask::Emergency } else { Ask::Usual }
+        };
+        self.shared.fetcher.attempt(ask).await
     }
 
     async fn demanded(&self) {
