@@ -18,16 +18,27 @@
 //! ```
 
 mod clock;
+mod date;
+mod delivery;
 mod endpoints;
+mod etag;
+mod fault;
+mod faults;
+mod fetch;
+mod gzip;
 mod issuer;
 mod key;
 mod mint;
 #[cfg(test)]
 mod mutation;
+mod raw;
 mod serve;
 
 pub use self::{
     clock::TestClock,
-    issuer::{IssuerFetch, TestIssuer, TestIssuerBuilder},
+    fault::{Endpoint, Fault},
+    faults::Faults,
+    fetch::IssuerFetch,
+    issuer::{TestIssuer, TestIssuerBuilder},
     mint::TokenBuilder,
 };
