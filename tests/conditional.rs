@@ -126,8 +126,17 @@ async fn a_304_that_nobody_asked_for_is_a_failed_fetch() {
     assert_eq!(refresh(&api).await, Err(FetchErrorKind::Status(StatusCode::NOT_MODIFIED)));
     let scene = Scene { issuer, api };
     assert_eq!(scene.check(&scene.token()).await, Err(Kind::KeysUnavailable));
-    // Where a set is held, and the whole of it was asked for, it is a failure too.
+    // Metadata is always asked for in full.
     scene.issuer.faults().clear(Endpoint::Jwks);
+    scene.issuer.faults().set(Endpoint::Metadata, Fault::Status(StatusCode::NOT_MODIFIED));
+    let fresh = ResourceServer::builder(RESOURCE)
+        .trust(Issuer::discover(scene.issuer.url()))
+        .http_client(scene.issuer.fetch())
+        .build()
+        .unwrap();
+    assert_eq!(refresh(&fresh).await, Err(FetchErrorKind::Status(StatusCode::NOT_MODIFIED)));
+    scene.issuer.faults().clear(Endpoint::Metadata);
+    // Where a set is held, and the whole of it was asked for, it is a failure too.
     assert_eq!(refresh(&scene.api).await, Ok(()));
     scene.issuer.faults().set(Endpoint::Jwks, Fault::Status(StatusCode::NOT_MODIFIED));
     assert_eq!(refresh(&scene.api).await, Err(FetchErrorKind::Status(StatusCode::NOT_MODIFIED)));
@@ -224,6 +233,31 @@ async fn jwk_05_refresh_now_does_not_join_a_fetch_that_is_content_with_304() {
         .map(|request| (request.if_none_match.is_some(), request.no_cache))
         .collect();
     assert_eq!(requests, [(true, false), (false, true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jwk_05_refresh_now_waits_its_turn_behind_a_token_that_was_faster() {
+    let (scene, network) = watched().await;
+    scene.issuer.faults().set(Endpoint::Jwks, Fault::Slow(Duration::from_millis(500)));
+    let _first = network.jwks_requests();
+    let unknown = scene.issuer.token().header("kid", "unknown").mint();
+    // When the first refresh ends, the token starts a fetch before the second operator gets the word.
+    let second = async {
+        pass(0).await;
+        refresh(&scene.api).await
+    };
+    let token = async {
+        tokio::task::yield_now().await;
+        scene.check(&unknown).await
+    };
+    let (one, refused, two) = tokio::join!(biased; refresh(&scene.api), token, second);
+    assert_eq!((one, refused, two), (Ok(()), Err(Kind::UnknownKey), Ok(())));
+    let requests: Vec<_> = network
+        .jwks_requests()
+        .iter()
+        .map(|request| (request.if_none_match.is_some(), request.no_cache))
+        .collect();
+    assert_eq!(requests, [(false, true), (true, false), (false, true)]);
 }
 
 #[tokio::test(start_paused = true)]

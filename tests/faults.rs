@@ -12,7 +12,7 @@ mod scene;
 use std::{task::Poll, time::Duration};
 
 use bearergate::{
-    AuthErrorKind as Kind, FetchErrorKind, Issuer, ResourceServer,
+    AuthErrorKind as Kind, FetchErrorKind, Issuer, ResourceServer, UnixTime,
     testing::{Endpoint, Fault, TestClock, TestIssuer},
 };
 use http::{StatusCode, header::CONTENT_TYPE};
@@ -267,6 +267,82 @@ async fn content_types_of_real_servers_are_all_the_same() {
     ];
     refreshes(types.map(|value| (Fault::header("content-type", value), GOOD))).await;
     refreshes([(Fault::WithoutHeader(CONTENT_TYPE), GOOD)]).await;
+}
+
+/// All that comes for a token request; an error where the connection is reset.
+async fn token_response(issuer: &TestIssuer) -> std::io::Result<String> {
+    let mut stream = tokio::net::TcpStream::connect(issuer.url().trim_start_matches("http://")).await?;
+    let form = "grant_type=client_credentials&client_id=shop&client_secret=secret";
+    let length = form.len();
+    let head =
+        format!("POST /token HTTP/1.1\r\nhost: as\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{form}").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn the_token_endpoint_has_faults_of_its_own() {
+    let issuer = TestIssuer::builder()
+        .default_audience(RESOURCE)
+        .client("shop", "secret", bearergate::Scopes::parse("read").unwrap())
+        .start()
+        .await
+        .unwrap();
+    let unavailable = Fault::Status(StatusCode::SERVICE_UNAVAILABLE);
+    issuer.faults().script(
+        Endpoint::Token,
+        [Fault::None, unavailable, Fault::Truncated, Fault::ResetMidBody, Fault::DripFeed(Duration::ZERO)],
+    );
+    let good = token_response(&issuer).await.unwrap();
+    assert!(good.starts_with("HTTP/1.1 200 OK\r\n") && good.ends_with('}'), "{good}");
+    assert!(token_response(&issuer).await.unwrap().starts_with("HTTP/1.1 503 "));
+    let cut = token_response(&issuer).await.unwrap();
+    assert!(cut.starts_with("HTTP/1.1 200 OK\r\n") && !cut.ends_with('}'), "{cut}");
+    assert_eq!(token_response(&issuer).await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    for _ in 0..2 {
+        let good = token_response(&issuer).await.unwrap();
+        assert!(good.starts_with("HTTP/1.1 200 OK\r\n") && good.ends_with('}'), "{good}");
+    }
+    assert_eq!(issuer.requests_to(Endpoint::Token), 6);
+    assert_eq!(issuer.requests("/token"), 6);
+    assert_eq!(issuer.requests_to(Endpoint::Jwks), 0);
+}
+
+#[tokio::test]
+async fn a_flapping_issuer_answers_every_third_time_as_its_script_lets_it() {
+    let scene = over_a_socket().await;
+    let faults = scene.issuer.faults();
+    faults.set(Endpoint::Jwks, Fault::flapping(3, Fault::Status(StatusCode::BAD_REQUEST)));
+    let bad = Err(FetchErrorKind::Status(StatusCode::BAD_REQUEST));
+    for outcome in [bad, bad, GOOD, bad] {
+        assert_eq!(refresh(&scene.api).await, outcome);
+    }
+    // A script goes first, and does not count.
+    faults.script(Endpoint::Jwks, [Fault::None, Fault::Html]);
+    for outcome in [GOOD, NO_DOCUMENT, bad, GOOD] {
+        assert_eq!(refresh(&scene.api).await, outcome);
+    }
+    // A clone of the issuer has the same faults.
+    scene.issuer.clone().faults().clear(Endpoint::Jwks);
+    assert_eq!(refresh(&scene.api).await, GOOD);
+}
+
+#[tokio::test]
+async fn fields_stand_in_the_answer_once() {
+    let issuer =
+        TestIssuer::builder().clock(TestClock::at(UnixTime::from_secs(784_111_777))).start().await.unwrap();
+    for (fault, name, value) in [
+        (Fault::SkewedDate(-60), "date", "Sun, 06 Nov 1994 08:48:37 GMT"),
+        (Fault::header("content-type", "text/plain"), "content-type", "text/plain"),
+        (Fault::header("cache-control", "max-age=5"), "cache-control", "max-age=5"),
+    ] {
+        issuer.faults().set(Endpoint::Token, fault);
+        let answer = token_response(&issuer).await.unwrap();
+        let fields: Vec<_> = answer.lines().filter(|line| line.starts_with(&format!("{name}: "))).collect();
+        assert_eq!(fields, [format!("{name}: {value}")], "{answer}");
+    }
 }
 
 // In memory, with paused time
