@@ -1,4 +1,4 @@
-//! What does a fault make of an answer, and how does it come?
+//! What does a fault make of an answer?
 
 use std::{
     future::{Future, pending},

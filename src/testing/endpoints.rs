@@ -1,4 +1,4 @@
-//! What the embedded issuer answers, whatever brought the request and whatever goes wrong later.
+//! What does the embedded issuer answer, before anything goes wrong?
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{

@@ -32,6 +32,8 @@ impl Endpoint {
 
 /// A way in which an answer goes wrong. [`Faults`](super::Faults) says where and when.
 ///
+/// A fault of a document's member changes nothing where the document has no such member.
+///
 /// Over the socket all of them happen to the very octets. [`IssuerFetch`](super::IssuerFetch) has none, so it gives the
 /// outcome that [`HttpFetch`](crate::HttpFetch) has of the same answer; those that a client without a socket cannot tell
 /// from another say so.
@@ -84,7 +86,7 @@ pub enum Fault {
     SkewedDate(i64),
     /// The answer comes so much later.
     Slow(Duration),
-    /// The answer is this status, without content.
+    /// The answer is this status, from 200 on, without content.
     Status(StatusCode),
     /// `Content-Length` promises the whole document, half of it comes, and the connection is closed in good order. In
     /// memory this is like [`ResetMidBody`](Self::ResetMidBody).

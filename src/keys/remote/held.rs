@@ -1,4 +1,4 @@
-//! Which set is held already, and by which entity tag does its server know it?
+//! By which entity tag does its server know the set that is held?
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
