@@ -3,7 +3,7 @@
 
 use std::error::Error as StdError;
 
-use http::header::{ACCEPT, CONTENT_LENGTH};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, IF_NONE_MATCH};
 use reqwest::{Client, redirect, retry};
 
 use crate::fetch::{
@@ -43,7 +43,14 @@ impl HttpFetch {
 
 impl Fetch for HttpFetch {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
-        let sent = self.client.get(request.url.to_string()).header(ACCEPT, request.accept).send();
+        let mut outgoing = self.client.get(request.url.to_string()).header(ACCEPT, request.accept);
+        if let Some(tag) = request.if_none_match {
+            outgoing = outgoing.header(IF_NONE_MATCH, tag);
+        }
+        if request.no_cache {
+            outgoing = outgoing.header(CACHE_CONTROL, "no-cache");
+        }
+        let sent = outgoing.send();
         let max_bytes = request.max_bytes;
         Box::pin(async move {
             let mut response = sent.await.map_err(sending_failed)?;

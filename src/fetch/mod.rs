@@ -4,7 +4,7 @@ pub(crate) mod client;
 
 use std::{error::Error as StdError, fmt, future::Future, pin::Pin, time::Duration};
 
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
 /// A set of 256 RSA-4096 keys with certificates is about 400 KB.
 pub(crate) const MAX_JWKS_BYTES: usize = 512 * 1024;
@@ -40,6 +40,11 @@ pub struct FetchRequest {
     pub accept: &'static str,
     /// Where reading stops with [`FetchErrorKind::TooLarge`].
     pub max_bytes: usize,
+    /// The `If-None-Match` field to send (RFC 9110 §13.1.2), if any: the entity tag of a document that is held already. The
+    /// answer may then be 304 without content.
+    pub if_none_match: Option<HeaderValue>,
+    /// Whether to send `Cache-Control: no-cache` (RFC 9111 §5.2.1.4), so that no cache on the way answers by itself.
+    pub no_cache: bool,
 }
 
 /// A document as it came.

@@ -15,12 +15,13 @@ use crate::{
             report::{Event, Inventory, Notes},
         },
         set::{KeySet, Skipped},
-        shell::{self, Charge, InForce, Need, Outcome, Shell},
+        shell::{self, Charge, Emergency, InForce, Need, Outcome, Shell},
     },
 };
 
 mod driver;
 mod fetcher;
+mod held;
 mod report;
 
 pub(crate) use fetcher::{Location, Source};
@@ -31,7 +32,7 @@ pub(crate) struct Remote {
 }
 
 /// Keys that may be used now.
-pub(crate) struct Current(Guard<Option<Arc<InForce<KeySet>>>>);
+pub(crate) struct Current(Guard<Option<Arc<InForce<Arc<KeySet>>>>>);
 
 impl AsRef<KeySet> for Current {
     fn as_ref(&self) -> &KeySet {
@@ -55,14 +56,14 @@ pub(crate) struct Status {
 }
 
 /// What a request does next.
-pub(crate) type Wanted = shell::Wanted<KeySet, Notes>;
+pub(crate) type Wanted = shell::Wanted<Arc<KeySet>, Notes>;
 
 /// The wait for one fetch to end, well or badly.
-pub(crate) type Attempt = shell::Attempt<KeySet, Notes>;
+pub(crate) type Attempt = shell::Attempt<Arc<KeySet>, Notes>;
 
 struct Shared {
     fetcher: Fetcher,
-    shell: Arc<Shell<KeySet, Notes>>,
+    shell: Arc<Shell<Arc<KeySet>, Notes>>,
     /// Tells that the driver has ended.
     ended: Notify,
 }
@@ -95,7 +96,10 @@ impl Remote {
         Self::usable(self.shared.shell.in_force().load(), now).0
     }
 
-    fn usable(in_force: Guard<Option<Arc<InForce<KeySet>>>>, now: Duration) -> (Option<Current>, Sequence) {
+    fn usable(
+        in_force: Guard<Option<Arc<InForce<Arc<KeySet>>>>>,
+        now: Duration,
+    ) -> (Option<Current>, Sequence) {
         let Some((sequence, stale_until)) = in_force.as_ref().map(|keys| (keys.sequence, keys.stale_until))
         else {
             return (None, 0);
@@ -154,8 +158,12 @@ impl Remote {
         if let Some(attempt) = self.shared.shell.join() {
             self.patiently(attempt).await;
         }
-        let Some(attempt) = self.shared.shell.begin(self.shared.now()) else {
-            return Err(Arc::new(FetchErrorKind::Aborted.into()));
+        let attempt = loop {
+            match self.shared.shell.begin_emergency(self.shared.now()) {
+                Emergency::Begun(attempt) => break attempt,
+                Emergency::After(usual) => self.patiently(usual).await,
+                Emergency::Closed => return Err(Arc::new(FetchErrorKind::Aborted.into())),
+            }
         };
         self.shared.drive_on();
         self.patiently(attempt).await;

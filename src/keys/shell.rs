@@ -52,6 +52,8 @@ struct State<N> {
     demanded: bool,
     /// The last attempt ran out of time: the next one may hold its place for long.
     hung: bool,
+    /// The last fetch that the issuer itself has to answer.
+    emergency: Option<Sequence>,
     closed: bool,
     notes: N,
 }
@@ -100,6 +102,14 @@ pub(crate) enum Wanted<T, N> {
     TooMany,
 }
 
+/// How a fetch goes that cannot be content with an answer from a cache.
+pub(crate) enum Emergency<T, N> {
+    Begun(Attempt<T, N>),
+    /// One that can is on its way, and has to end first.
+    After(Attempt<T, N>),
+    Closed,
+}
+
 /// What a driver is there for.
 pub(crate) enum Charge {
     /// Nobody drives, or one that stands still: the driver of this number begins.
@@ -130,6 +140,7 @@ impl<T, N> Shell<T, N> {
             driver: Driver::default(),
             demanded: false,
             hung: false,
+            emergency: None,
             closed: false,
             notes,
         };
@@ -186,6 +197,24 @@ impl<T, N> Shell<T, N> {
         let sequence = state.refresh.begin(now, Cause::Schedule);
         state.demanded = true;
         Some(self.attempt(&mut state, sequence, Need::Key))
+    }
+
+    /// Starts a fetch that the issuer itself has to answer, in full, or joins such a one.
+    pub(crate) fn begin_emergency(self: &Arc<Self>, now: Duration) -> Emergency<T, N> {
+        let mut state = self.lock();
+        if state.closed {
+            return Emergency::Closed;
+        }
+        match state.refresh.in_flight() {
+            Some(sequence) if state.emergency != Some(sequence) => {
+                Emergency::After(self.attempt(&mut state, sequence, Need::Key))
+            }
+            _ => {
+                let sequence = state.refresh.begin(now, Cause::Schedule);
+                (state.emergency, state.demanded) = (Some(sequence), true);
+                Emergency::Begun(self.attempt(&mut state, sequence, Need::Key))
+            }
+        }
     }
 
     /// Waits for the fetch on its way, if there is one.
@@ -250,9 +279,11 @@ impl<T, N> Shell<T, N> {
         self.lock().refresh.queued(now, sequence);
     }
 
-    /// The fetch has left that queue.
-    pub(crate) fn departed(&self, now: Duration, sequence: Sequence) {
-        self.lock().refresh.departed(now, sequence);
+    /// The fetch has left that queue. Tells whether it is an emergency.
+    pub(crate) fn departed(&self, now: Duration, sequence: Sequence) -> bool {
+        let mut state = self.lock();
+        state.refresh.departed(now, sequence);
+        state.emergency == Some(sequence)
     }
 
     /// Tells the driver to look again.

@@ -1,4 +1,4 @@
-//! What the embedded issuer answers, whatever brought the request.
+//! What does the embedded issuer answer, before anything goes wrong?
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
@@ -10,6 +10,7 @@ use url::form_urlencoded;
 
 use crate::{
     testing::{
+        fault::Endpoint,
         issuer::{Client, State},
         mint::DEFAULT_LIFETIME,
     },
@@ -25,20 +26,11 @@ pub(super) struct Exchange<'r> {
 }
 
 pub(super) fn answer(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
-    match (exchange.method, exchange.path) {
-        (&Method::GET, "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration") => {
-            issuer.count(exchange.path);
-            json_response(StatusCode::OK, &metadata(issuer))
-        }
-        (&Method::GET, "/jwks") => {
-            issuer.count("/jwks");
-            json_response(StatusCode::OK, &issuer.jwks())
-        }
-        (&Method::POST, "/token") => {
-            issuer.count("/token");
-            token(issuer, exchange).unwrap_or_else(TokenError::into_response)
-        }
-        _ => json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"})),
+    match Endpoint::of(exchange.method, exchange.path) {
+        Some(Endpoint::Metadata) => json_response(StatusCode::OK, &metadata(issuer)),
+        Some(Endpoint::Jwks) => json_response(StatusCode::OK, &issuer.jwks()),
+        Some(Endpoint::Token) => token(issuer, exchange).unwrap_or_else(TokenError::into_response),
+        None => json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"})),
     }
 }
 

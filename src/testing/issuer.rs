@@ -4,19 +4,23 @@ use std::{
     collections::HashMap,
     fmt, io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use http::{HeaderMap, Method};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
     clock::{Clock, SystemClock},
-    fetch::{Fetch, FetchFuture, FetchRequest, FetchResponse},
     keys::algorithm::Algorithm,
     server::issuer::Issuer,
     testing::{
-        endpoints::{self, Exchange},
+        fault::Endpoint,
+        faults::{Faults, Schedule},
+        fetch::IssuerFetch,
         key::SigningKey,
         mint::TokenBuilder,
         serve::{self, Serving},
@@ -31,7 +35,7 @@ use crate::{
 #[derive(Clone)]
 pub struct TestIssuer {
     pub(super) state: Arc<State>,
-    _serving: Option<Arc<Serving>>,
+    pub(super) serving: Option<Arc<Serving>>,
 }
 
 pub(super) struct State {
@@ -41,7 +45,9 @@ pub(super) struct State {
     pub(super) clock: Arc<dyn Clock>,
     algorithms: Vec<Algorithm>,
     keys: Mutex<Keys>,
+    pub(super) schedule: Schedule,
     requests: Mutex<HashMap<String, u64>>,
+    not_modified: AtomicU64,
 }
 
 pub(super) struct Client {
@@ -51,6 +57,7 @@ pub(super) struct Client {
 
 #[derive(Default)]
 struct Keys {
+    /// Part of every kid.
     generation: u64,
     signing: HashMap<Algorithm, Arc<SigningKey>>,
     /// Still published, no longer used.
@@ -134,6 +141,27 @@ impl TestIssuer {
         self.state.rotate(true);
     }
 
+    /// Replaces every key and keeps their kids, as servers do that name their keys by purpose: a token of before and
+    /// one of after name the same key, and only one of them is good.
+    pub fn rotate_in_place(&self) {
+        self.state.rotate_in_place();
+    }
+
+    /// What goes wrong with this issuer's answers, and when.
+    pub fn faults(&self) -> Faults {
+        Faults(self.clone())
+    }
+
+    /// How often this endpoint was requested.
+    pub fn requests_to(&self, endpoint: Endpoint) -> u64 {
+        self.state.schedule.requests(endpoint)
+    }
+
+    /// How many answers were 304: who asked held the document already.
+    pub fn not_modified(&self) -> u64 {
+        self.state.not_modified.load(Ordering::Relaxed)
+    }
+
     /// How often this path was requested.
     pub fn requests(&self, path: &str) -> u64 {
         self.state.requests.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied().unwrap_or(0)
@@ -190,15 +218,15 @@ impl TestIssuerBuilder {
     /// When the port cannot be bound.
     pub async fn start(self) -> io::Result<TestIssuer> {
         let listener = tokio::net::TcpListener::bind(self.address).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let state = Arc::new(self.state(url));
-        let serving = serve::serve(listener, Arc::clone(&state));
-        Ok(TestIssuer { state, _serving: Some(Arc::new(serving)) })
+        let address = listener.local_addr()?;
+        let state = Arc::new(self.state(format!("http://{address}")));
+        let serving = serve::serve(listener, address, Arc::clone(&state));
+        Ok(TestIssuer { state, serving: Some(Arc::new(serving)) })
     }
 
     /// An issuer with this URL and no socket: it mints tokens, and [`TestIssuer::fetch`] reaches it.
     pub fn offline(self, url: impl Into<String>) -> TestIssuer {
-        TestIssuer { state: Arc::new(self.state(url.into())), _serving: None }
+        TestIssuer { state: Arc::new(self.state(url.into())), serving: None }
     }
 
     fn state(self, url: String) -> State {
@@ -210,7 +238,9 @@ impl TestIssuerBuilder {
             clock: self.clock,
             algorithms: self.algorithms,
             keys: Mutex::default(),
+            schedule: Schedule::default(),
             requests: Mutex::default(),
+            not_modified: AtomicU64::default(),
         };
         for algorithm in &state.algorithms {
             state.key(*algorithm);
@@ -232,20 +262,28 @@ impl State {
         )
     }
 
-    /// New keys first, then the change, so that no moment shows an empty set.
     fn rotate(&self, keep: bool) {
-        let (algorithms, generation) = {
-            let keys = self.keys();
-            (keys.signing.keys().copied().collect::<Vec<_>>(), keys.generation.saturating_add(1))
-        };
-        let fresh = algorithms.into_iter().map(|algorithm| {
-            (algorithm, Arc::new(SigningKey::generate(algorithm, kid(algorithm, generation))))
-        });
-        let fresh = fresh.collect();
+        let generation = self.keys().generation.saturating_add(1);
+        let fresh = self.fresh_keys(generation);
         let mut keys = self.keys();
         let old = std::mem::replace(&mut keys.signing, fresh);
         keys.retired = if keep { old.into_values().collect() } else { Vec::new() };
         keys.generation = generation;
+    }
+
+    pub(super) fn rotate_in_place(&self) {
+        let generation = self.keys().generation;
+        let fresh = self.fresh_keys(generation);
+        let mut keys = self.keys();
+        keys.signing = fresh;
+        keys.retired.clear();
+    }
+
+    /// New keys first, then the change, so that no moment shows an empty set.
+    fn fresh_keys(&self, generation: u64) -> HashMap<Algorithm, Arc<SigningKey>> {
+        let algorithms: Vec<_> = self.keys().signing.keys().copied().collect();
+        let fresh = |algorithm| Arc::new(SigningKey::generate(algorithm, kid(algorithm, generation)));
+        algorithms.into_iter().map(|algorithm| (algorithm, fresh(algorithm))).collect()
     }
 
     pub(super) fn jwks(&self) -> Value {
@@ -264,22 +302,14 @@ impl State {
         let count = requests.entry(path.to_owned()).or_default();
         *count = count.saturating_add(1);
     }
+
+    pub(super) fn count_status(&self, status: StatusCode) {
+        if status == StatusCode::NOT_MODIFIED {
+            self.not_modified.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 fn kid(algorithm: Algorithm, generation: u64) -> String {
     format!("{}-{generation}", algorithm.name().to_ascii_lowercase())
-}
-
-/// A [`Fetch`] that asks a [`TestIssuer`] in memory. Made by [`TestIssuer::fetch`].
-#[derive(Clone, Debug)]
-pub struct IssuerFetch(TestIssuer);
-
-impl Fetch for IssuerFetch {
-    fn fetch(&self, request: FetchRequest) -> FetchFuture {
-        let headers = HeaderMap::new();
-        let exchange =
-            Exchange { method: &Method::GET, path: request.url.path(), headers: &headers, body: &[] };
-        let (parts, body) = endpoints::answer(&self.0.state, &exchange).into_parts();
-        Box::pin(std::future::ready(Ok(FetchResponse::new(parts.status, parts.headers, body))))
-    }
 }

@@ -16,18 +16,55 @@
 //! assert!(api.validate::<Claims>(&Presented::bearer(&late)).await.is_err());
 //! # Ok(()) }
 //! ```
+//!
+//! # Faults
+//!
+//! [`TestIssuer::faults`] breaks its answers at will, per [`Endpoint`]: standing, or one [`Fault`] after the other.
+//!
+//! ```
+//! use bearergate::{Claims, Presented, ResourceServer, testing::{Endpoint, Fault, TestIssuer}};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let issuer = TestIssuer::builder().default_audience("https://api.example.com").start().await?;
+//! let api = ResourceServer::builder("https://api.example.com").trust(issuer.trusted()).build()?;
+//! api.ready().await?;
+//!
+//! issuer.faults().set(Endpoint::Jwks, Fault::Html); // a portal answers for the issuer
+//! assert!(api.refresh_now().await.is_err());
+//! let token = issuer.token().mint();
+//! assert!(api.validate::<Claims>(&Presented::bearer(&token)).await.is_ok()); // by the keys of before
+//!
+//! issuer.faults().clear(Endpoint::Jwks);
+//! issuer.faults().script(Endpoint::Jwks, [Fault::ResetMidBody]); // the first answer only
+//! api.refresh_now().await?; // the second one is good
+//! # Ok(()) }
+//! ```
+//!
+//! Where time is paused, an issuer without a socket ([`TestIssuerBuilder::offline`], [`TestIssuer::fetch`]) has the same
+//! faults with the same outcome: an hour of outage takes a test milliseconds.
 
 mod clock;
+mod date;
+mod delivery;
 mod endpoints;
+mod etag;
+mod fault;
+mod faults;
+mod fetch;
+mod gzip;
 mod issuer;
 mod key;
 mod mint;
 #[cfg(test)]
 mod mutation;
+mod raw;
 mod serve;
 
 pub use self::{
     clock::TestClock,
-    issuer::{IssuerFetch, TestIssuer, TestIssuerBuilder},
+    fault::{Endpoint, Fault},
+    faults::Faults,
+    fetch::IssuerFetch,
+    issuer::{TestIssuer, TestIssuerBuilder},
     mint::TokenBuilder,
 };

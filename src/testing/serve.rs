@@ -1,6 +1,6 @@
-//! The embedded issuer's socket.
+//! How does a socket reach the embedded issuer?
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, future::pending, io, net::SocketAddr, sync::Arc};
 
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -11,51 +11,120 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot},
     task::{JoinHandle, JoinSet},
 };
 
 use crate::testing::{
-    endpoints::{self, Exchange},
+    delivery::{Breakage, Delivery},
+    endpoints::Exchange,
     issuer::State,
+    raw,
 };
 
 /// A running server. Dropping it closes the socket and every connection.
-pub(super) struct Serving(JoinHandle<()>);
+pub(super) struct Serving {
+    task: JoinHandle<()>,
+    orders: mpsc::Sender<Order>,
+}
 
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.0.abort();
+/// To listen, or not to; and who waits for it to be done.
+type Order = (bool, oneshot::Sender<io::Result<()>>);
+
+impl Serving {
+    /// Opens or closes the socket.
+    pub(super) async fn listen(&self, open: bool) -> io::Result<()> {
+        let (done, outcome) = oneshot::channel();
+        let _gone = self.orders.send((open, done)).await;
+        outcome.await.unwrap_or_else(|_| Err(io::ErrorKind::NotConnected.into()))
     }
 }
 
-pub(super) fn serve(listener: TcpListener, issuer: Arc<State>) -> Serving {
-    Serving(tokio::spawn(async move {
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                accepted = listener.accept() => {
-                    let Ok((stream, _)) = accepted else { continue };
-                    let issuer = Arc::clone(&issuer);
-                    connections.spawn(async move {
-                        let service = service_fn(move |request| answer(Arc::clone(&issuer), request));
-                        // A connection that breaks is the client's affair.
-                        let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-                    });
-                }
-                Some(_) = connections.join_next() => {}
-            }
-        }
-    }))
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
-async fn answer(issuer: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(super) fn serve(listener: TcpListener, address: SocketAddr, issuer: Arc<State>) -> Serving {
+    let (orders, inbox) = mpsc::channel(1);
+    Serving { task: tokio::spawn(run(listener, address, issuer, inbox)), orders }
+}
+
+async fn run(
+    listener: TcpListener,
+    address: SocketAddr,
+    issuer: Arc<State>,
+    mut orders: mpsc::Receiver<Order>,
+) {
+    let mut listener = Some(listener);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok(stream) = accept(listener.as_ref()) => {
+                connections.spawn(connection(Arc::clone(&issuer), stream));
+            }
+            Some((open, done)) = orders.recv() => {
+                let outcome = if !open {
+                    listener = None;
+                    connections.shutdown().await;
+                    Ok(())
+                } else if listener.is_some() {
+                    Ok(())
+                } else {
+                    TcpListener::bind(address).await.map(|opened| listener = Some(opened))
+                };
+                let _nobody_waits = done.send(outcome);
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
+    match listener {
+        Some(listener) => listener.accept().await.map(|(stream, _)| stream),
+        None => pending().await,
+    }
+}
+
+/// What is left of a connection once an answer breaks it.
+type Broken = (Response<Vec<u8>>, Breakage);
+
+async fn connection(issuer: Arc<State>, stream: TcpStream) {
+    let (breaks, mut broken) = mpsc::channel(1);
+    let service = service_fn(move |request| answer(Arc::clone(&issuer), breaks.clone(), request));
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let (response, breakage) = tokio::select! {
+        // A connection that breaks is the client's affair.
+        _ended = &mut connection => return,
+        Some(broken) = broken.recv() => broken,
+    };
+    let stream = connection.into_parts().io.into_inner();
+    let _hung_up = raw::write(stream, &response, breakage).await;
+}
+
+async fn answer(
+    issuer: Arc<State>,
+    breaks: mpsc::Sender<Broken>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body =
         Limited::new(body, MAX_BODY_BYTES).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let exchange =
-        Exchange { method: &parts.method, path: parts.uri.path(), headers: &parts.headers, body: &body };
-    Ok(endpoints::answer(&issuer, &exchange).map(|body| Full::new(Bytes::from(body))))
+    let delivery = {
+        let exchange =
+            Exchange { method: &parts.method, path: parts.uri.path(), headers: &parts.headers, body: &body };
+        Delivery::new(&issuer, &exchange)
+    };
+    delivery.leaves(&issuer).await;
+    if let Some(breakage) = delivery.breakage {
+        let _gone = breaks.send((delivery.response, breakage)).await;
+        // The connection is taken from here.
+        return pending().await;
+    }
+    Ok(delivery.response.map(|body| Full::new(Bytes::from(body))))
 }
 
 /// A token request is a few hundred octets.

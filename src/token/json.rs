@@ -1,7 +1,8 @@
 //! Is this text strict JSON, and where do its members stand?
 //!
 //! RFC 8259 grammar, and what RFC 7515 §4 and RFC 7519 §4 let us refuse beyond it: duplicate member names (compared
-//! after unescaping) at any depth, lone surrogates, more than [`MAX_DEPTH`] levels. It allocates nothing as long as at
+//! after unescaping) at any depth, lone surrogates, more than [`MAX_DEPTH`] levels, names that serde_json reads as something
+//! else than names. It allocates nothing as long as at
 //! most 32 member names are open at a time and none of them holds an escape.
 
 use std::ops::Range;
@@ -76,6 +77,7 @@ pub(crate) enum Kind {
 pub(crate) enum JsonError {
     DuplicateName,
     NotAnObject,
+    ReservedName,
     Syntax,
     TooDeep,
 }
@@ -189,6 +191,9 @@ impl<'a> Scanner<'a> {
         let mark = self.names.open();
         loop {
             let name = self.string()?;
+            if name.is_magic() {
+                return Err(JsonError::ReservedName);
+            }
             if unique {
                 self.names.push(mark, name)?;
             }

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Shared, fetcher::Fetched};
+use super::{
+    Shared,
+    fetcher::{Ask, Fetched},
+};
 use crate::{
     fetch::{FetchError, FetchErrorKind},
     keys::{
@@ -59,8 +62,8 @@ impl Driver {
                 Err(_) => self.shared.shell.queued(self.shared.now(), sequence),
             }
         };
-        self.shared.shell.departed(self.shared.now(), sequence);
-        self.shared.fetcher.attempt().await
+        let is_emergency = self.shared.shell.departed(self.shared.now(), sequence);
+        self.shared.fetcher.attempt(if is_emergency { Ask::Emergency } else { Ask::Usual }).await
     }
 
     async fn demanded(&self) {

@@ -18,6 +18,7 @@ use crate::{
         algorithm::AlgorithmSet,
         change::Feed,
         discovery::{UrlPolicy, jwks_uri, metadata_urls},
+        remote::held::{Held, Shelf},
         set::KeySet,
     },
 };
@@ -47,6 +48,7 @@ pub(crate) struct Source {
 pub(super) struct Fetcher {
     pub(super) source: Source,
     discovered: Mutex<Option<Discovered>>,
+    shelf: Shelf,
 }
 
 struct Discovered {
@@ -54,16 +56,25 @@ struct Discovered {
     at: Duration,
 }
 
+/// Whether an answer that is somewhat old will do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ask {
+    /// It will: a cache on the way may answer, and "not modified" is enough.
+    Usual,
+    /// The issuer itself has to answer, in full: a key may just have been withdrawn.
+    Emergency,
+}
+
 /// A set that can be adopted.
 pub(super) struct Fetched {
-    pub(super) set: KeySet,
+    pub(super) set: Arc<KeySet>,
     /// As the server names it.
     pub(super) lifetime: Option<Duration>,
 }
 
 impl Fetcher {
     pub(super) fn new(source: Source) -> Self {
-        Self { source, discovered: Mutex::default() }
+        Self { source, discovered: Mutex::default(), shelf: Shelf::default() }
     }
 
     fn discovered(&self) -> MutexGuard<'_, Option<Discovered>> {
@@ -71,12 +82,12 @@ impl Fetcher {
     }
 
     /// One attempt, with one quick retry, within one deadline.
-    pub(super) async fn attempt(&self) -> Result<Fetched, FetchError> {
+    pub(super) async fn attempt(&self, ask: Ask) -> Result<Fetched, FetchError> {
         let both = async {
-            match self.fetch_keys().await {
+            match self.fetch_keys(ask).await {
                 Err(error) if is_passing(&error) => {
                     tokio::time::sleep(QUICK_RETRY).await;
-                    self.fetch_keys().await
+                    self.fetch_keys(ask).await
                 }
                 result => result,
             }
@@ -86,29 +97,39 @@ impl Fetcher {
             .unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
     }
 
-    async fn fetch_keys(&self) -> Result<Fetched, FetchError> {
+    async fn fetch_keys(&self, ask: Ask) -> Result<Fetched, FetchError> {
         let url = match &self.source.location {
             Location::Jwks(url) => url.clone(),
-            Location::Discover(issuer) => self.discover(issuer).await?,
+            Location::Discover(issuer) => self.discover(issuer, ask).await?,
         };
-        let response = self.get(url, "application/jwk-set+json, application/json", MAX_JWKS_BYTES).await;
+        let now = self.source.clock.monotonic();
+        let held = self.shelf.of(&url, now).filter(|_| ask == Ask::Usual);
+        let mut request = request(&url, "application/jwk-set+json, application/json", MAX_JWKS_BYTES, ask)?;
+        request.if_none_match = held.as_ref().map(Held::tag);
+        let response = self.get(request).await;
         if let Err(error) = &response
             && matches!(error.kind(), FetchErrorKind::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
         {
             *self.discovered() = None;
         }
         let response = response?;
+        if response.status == StatusCode::NOT_MODIFIED {
+            let renewed = held.and_then(|held| self.shelf.renew(held, &response.headers));
+            return renewed.ok_or_else(|| FetchErrorKind::Status(response.status).into());
+        }
         let set = KeySet::parse(&response.body, &self.source.algorithms)
             .map_err(|error| FetchError::new(FetchErrorKind::InvalidDocument, error))?;
         if set.is_empty() {
             let reasons: Vec<_> = set.skipped().iter().map(|jwk| jwk.reason.to_string()).collect();
             return Err(FetchError::new(FetchErrorKind::NoUsableKey, reasons.join("; ")));
         }
-        Ok(Fetched { set, lifetime: lifetime(&response.headers) })
+        let fetched = Fetched { set: Arc::new(set), lifetime: lifetime(&response.headers) };
+        self.shelf.put(url, &response.headers, &fetched, now);
+        Ok(fetched)
     }
 
     /// The URL of the keys, from memory or from the issuer's metadata.
-    async fn discover(&self, issuer: &Url) -> Result<Url, FetchError> {
+    async fn discover(&self, issuer: &Url, ask: Ask) -> Result<Url, FetchError> {
         let now = self.source.clock.monotonic();
         let known = self.discovered().as_ref().map(|discovered| (discovered.jwks_uri.clone(), discovered.at));
         if let Some((jwks_uri, at)) = &known
@@ -117,7 +138,7 @@ impl Fetcher {
             return Ok(jwks_uri.clone());
         }
         let metadata = async {
-            let look = self.look_for_metadata(issuer);
+            let look = self.look_for_metadata(issuer, ask);
             // A place that is known must not be missed because its metadata hangs.
             let limit = if known.is_some() { LOOK_ELSEWHERE } else { ATTEMPT_TIMEOUT };
             tokio::time::timeout(limit, look).await.unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
@@ -136,10 +157,14 @@ impl Fetcher {
         }
     }
 
-    async fn look_for_metadata(&self, issuer: &Url) -> Result<Url, FetchError> {
+    async fn look_for_metadata(&self, issuer: &Url, ask: Ask) -> Result<Url, FetchError> {
         let mut failure: Option<FetchError> = None;
         for place in metadata_urls(issuer) {
-            let document = match self.get(place, "application/json", MAX_METADATA_BYTES).await {
+            let response = match request(&place, "application/json", MAX_METADATA_BYTES, ask) {
+                Ok(request) => self.get(request).await,
+                Err(error) => Err(error),
+            };
+            let document = match response {
                 Ok(response) => jwks_uri(&response.body, &self.source.issuer, self.source.urls),
                 Err(error) if error.kind() == FetchErrorKind::Timeout => return Err(error),
                 // A missing page tells less than what another place said about its document.
@@ -156,19 +181,14 @@ impl Fetcher {
         Err(failure.unwrap_or_else(|| FetchErrorKind::InvalidDocument.into()))
     }
 
-    async fn get(
-        &self,
-        url: Url,
-        accept: &'static str,
-        max_bytes: usize,
-    ) -> Result<FetchResponse, FetchError> {
-        let url = url
-            .as_str()
-            .parse()
-            .map_err(|error: InvalidUri| FetchError::new(FetchErrorKind::UnusableUrl, error))?;
-        let response = self.source.fetch.fetch(FetchRequest { url, accept, max_bytes }).await?;
-        if response.status != StatusCode::OK {
-            return Err(FetchErrorKind::Status(response.status).into());
+    /// A whole document; or word that the one that is held is still right, where one was named.
+    async fn get(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
+        let (max_bytes, conditional) = (request.max_bytes, request.if_none_match.is_some());
+        let response = self.source.fetch.fetch(request).await?;
+        match response.status {
+            StatusCode::OK => (),
+            StatusCode::NOT_MODIFIED if conditional => (),
+            status => return Err(FetchErrorKind::Status(status).into()),
         }
         if response.body.len() > max_bytes {
             return Err(FetchErrorKind::TooLarge.into());
@@ -177,23 +197,33 @@ impl Fetcher {
     }
 }
 
+fn request(url: &Url, accept: &'static str, max_bytes: usize, ask: Ask) -> Result<FetchRequest, FetchError> {
+    let url = url
+        .as_str()
+        .parse()
+        .map_err(|error: InvalidUri| FetchError::new(FetchErrorKind::UnusableUrl, error))?;
+    Ok(FetchRequest { url, accept, max_bytes, if_none_match: None, no_cache: ask == Ask::Emergency })
+}
+
 /// No whole answer came.
 fn is_transport(error: &FetchError) -> bool {
     matches!(error.kind(), FetchErrorKind::Body | FetchErrorKind::Connect | FetchErrorKind::Timeout)
 }
 
-/// Faults that may be gone a moment later; a missing document has perhaps moved, and is looked for anew.
+/// Faults that may be gone a moment later; a missing document has perhaps moved, and is looked for anew; a 304 that fits
+/// nothing is answered by asking in full.
 fn is_passing(error: &FetchError) -> bool {
     match error.kind() {
         FetchErrorKind::Status(status) => {
-            status.is_server_error() || matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+            status.is_server_error()
+                || matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::NOT_MODIFIED)
         }
         _ => is_transport(error),
     }
 }
 
 /// The lifetime that the server names: `max-age`, or none at all with `no-store` and `no-cache` (RFC 9111 §5.2.2).
-fn lifetime(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn lifetime(headers: &HeaderMap) -> Option<Duration> {
     let mut lifetime = None;
     for value in headers.get_all(CACHE_CONTROL) {
         for directive in value.to_str().unwrap_or_default().split(',').map(str::trim) {

@@ -66,11 +66,6 @@ impl Notes {
         event
     }
 
-    /// The keys were fetched again, and are the same.
-    pub(super) fn renewed(&mut self) -> Event {
-        Event::Renewed { recovered: self.last_error.take().is_some() }
-    }
-
     pub(super) fn failed(&mut self, error: FetchError) -> Event {
         let error = Arc::new(error);
         let first = self.last_error.replace(Arc::clone(&error)).is_none();
@@ -88,9 +83,6 @@ pub(super) enum Event {
         recovered: bool,
         /// Where it changed.
         skipped: Option<Vec<Skipped>>,
-    },
-    Renewed {
-        recovered: bool,
     },
     Failed {
         error: Arc<FetchError>,
@@ -124,12 +116,6 @@ impl Event {
                 } else {
                     debug!(issuer = &*issuer, usable, "keys adopted");
                 }
-            }
-            Self::Renewed { recovered } => {
-                if *recovered {
-                    tell_of_recovery(issuer, feed);
-                }
-                debug!(issuer = &**issuer, "keys renewed");
             }
             Self::Failed { error, first } => {
                 if *first {

@@ -19,6 +19,13 @@ impl<'a> RawStr<'a> {
         if self.escaped { Unescape(self.raw.chars()).eq(other.chars()) } else { self.raw == other }
     }
 
+    /// Whether serde_json would take an object with this member name for another value, which the scan has not seen: it
+    /// smuggles numbers and raw text through such objects, depending on what features any crate of the build switches on.
+    pub(super) fn is_magic(self) -> bool {
+        const MAGIC: &str = "$serde_json::private::";
+        if self.escaped { self.unescape().starts_with(MAGIC) } else { self.raw.starts_with(MAGIC) }
+    }
+
     pub(super) fn order(self, other: Self) -> Ordering {
         if self.escaped || other.escaped {
             Unescape(self.raw.chars()).cmp(Unescape(other.raw.chars()))

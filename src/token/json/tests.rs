@@ -114,6 +114,21 @@ fn jsn_02_what_is_not_one_object_is_refused() {
 }
 
 #[test]
+fn jsn_02_names_that_serde_json_takes_for_other_values_are_refused() {
+    // With the feature `raw_value`, serde_json reads the first as {"admin":true}, which nobody has scanned.
+    for text in [
+        r#"{"$serde_json::private::RawValue":"{\"admin\":true}"}"#,
+        r#"{"x":[{"$serde_json::private::RawValue":1}]}"#,
+        r#"{"x":{"$serde_json::private::Number":"1"}}"#,
+        r#"{"x":{"\u0024serde_json::private::Number":"1"}}"#,
+    ] {
+        assert_eq!(scan(text), Err(JsonError::ReservedName), "{text}");
+        assert!(scan_object(text, Nested::Any, |_, _| ()).is_err(), "{text}");
+    }
+    assert!(scan(r#"{"$serde_json":1,"$ref":2,"x":"$serde_json::private::RawValue"}"#).is_ok());
+}
+
+#[test]
 fn jsn_05_depth_is_capped() {
     let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
     assert!(scan(&nested(MAX_DEPTH)).is_ok());
