@@ -96,6 +96,11 @@ impl KeySet {
         self.keys.is_empty()
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// What tells the JWKs in use apart, in order.
     pub(crate) fn identities(&self) -> Vec<u64> {
         let mut identities: Vec<_> = self.keys.iter().map(VerificationKey::identity).collect();
