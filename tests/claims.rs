@@ -981,3 +981,54 @@ fn scp_05_a_requirement_does_not_stand_without_its_layer() {
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "no layer");
     assert_eq!(counting.0.load(Ordering::Relaxed), 0);
 }
+
+#[test]
+fn a_handler_reads_what_the_token_says() {
+    let (issuer, api) = es256();
+    let token = issuer
+        .token()
+        .subject("subject-1")
+        .client_id("client-1")
+        .scope("read write")
+        .claim("aud", [RESOURCE, "other"])
+        .claim("jti", "id-1")
+        .claim("exp", NOW + 100)
+        .claim("nbf", NOW - 100)
+        .claim("iat", NOW - 50)
+        .claim("auth_time", NOW - 60)
+        .claim("acr", "gold")
+        .claim("email", "e@example.com");
+    let accepted = api.verdict(&token.mint()).unwrap();
+    let claims = accepted.claims();
+    let at = |seconds: i64| Some(UnixTime::from_secs(seconds));
+    assert_eq!((accepted.issuer(), claims.issuer()), (ISSUER, ISSUER));
+    assert_eq!((accepted.subject(), claims.subject()), (Some("subject-1"), Some("subject-1")));
+    assert_eq!((accepted.client_id(), claims.client_id()), (Some("client-1"), Some("client-1")));
+    assert_eq!(accepted.audience().collect::<Vec<_>>(), [RESOURCE, "other"]);
+    assert_eq!(claims.audience().collect::<Vec<_>>(), [RESOURCE, "other"]);
+    assert_eq!(accepted.scopes().collect::<Vec<_>>(), ["read", "write"]);
+    assert_eq!(claims.scopes().collect::<Vec<_>>(), ["read", "write"]);
+    assert!(accepted.has_scope("read") && !accepted.has_scope("rea") && !accepted.has_scope("read write"));
+    assert_eq!(accepted.token_id(), Some("id-1"));
+    assert_eq!(
+        (accepted.expires_at(), accepted.not_before(), accepted.issued_at()),
+        (at(NOW + 100), at(NOW - 100), at(NOW - 50))
+    );
+    assert_eq!(claims.get::<String>("email").unwrap().as_deref(), Some("e@example.com"));
+    assert_eq!(claims.get::<String>("phone").unwrap(), None);
+    assert!(claims.get::<u64>("email").is_err());
+    let object: Value = serde_json::from_str(claims.as_json()).unwrap();
+    assert_eq!(object["acr"], "gold");
+    // Made of JSON by hand, they say the same, and still nothing says that they are true.
+    let by_hand: bearergate::Claims = serde_json::from_str(claims.as_json()).unwrap();
+    assert_eq!((by_hand.subject(), by_hand.as_json()), (claims.subject(), claims.as_json()));
+    assert!(serde_json::from_str::<bearergate::Claims>(r#"{"sub":"a","sub":"b"}"#).is_err());
+    assert!(format!("{claims:?}").starts_with("Claims"));
+
+    let bare = token.without("nbf").without("iat").without("jti").without("sub").without("client_id");
+    let accepted = api.verdict(&bare.without("scope").mint()).unwrap();
+    let claims = accepted.claims();
+    assert_eq!((accepted.not_before(), accepted.issued_at(), accepted.token_id()), (None, None, None));
+    assert_eq!((claims.subject(), claims.client_id()), (None, None));
+    assert_eq!(claims.scopes().count(), 0);
+}

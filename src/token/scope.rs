@@ -305,3 +305,28 @@ pub(crate) const fn is_scope_token(text: &str) -> bool {
     }
     next > 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_list_is_checked_to_its_end() {
+        let fails =
+            |list: &'static [&'static str]| std::panic::catch_unwind(|| Scopes::from_static(list)).is_err();
+        assert!(!fails(&["a", "b:c", "d"]));
+        for list in [&["a b"] as &[_], &["a", ""], &["a", "b", "\u{e9}"], &["\"", "a"], &["a\\"]] {
+            assert!(fails(list), "{list:?}");
+        }
+    }
+
+    #[test]
+    fn a_scope_prints_as_it_is() {
+        let scope = Scope::try_from("read:orders").unwrap();
+        assert_eq!(
+            (scope.as_str(), scope.as_ref(), &*scope.to_string()),
+            ("read:orders", "read:orders", "read:orders")
+        );
+        assert_eq!(format!("{:?}", Scopes::parse("a b").unwrap()), r#"["a", "b"]"#);
+    }
+}

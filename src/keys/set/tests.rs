@@ -236,3 +236,10 @@ fn key_13_and_14_keys_that_share_a_kid() {
     let Selection::Keys(keys) = many.select(Algorithm::Es256, Some("ec")) else { panic!() };
     assert_eq!(keys.iter().flatten().count(), MAX_CANDIDATES);
 }
+
+#[test]
+fn a_key_prints_its_algorithm_and_name_and_nothing_else() {
+    let keys = import(&ec().to_string(), 0, &AlgorithmSet::default()).unwrap();
+    assert_eq!(format!("{:?}", keys[0]), r#"VerificationKey { algorithm: Es256, kid: Is("ec"), .. }"#);
+    assert_eq!(Algorithm::Es256.to_string(), "ES256");
+}
