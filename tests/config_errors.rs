@@ -115,7 +115,7 @@ fn empty_list_of_audiences() {
 }
 
 #[test]
-fn plain_http_without_opt_in() {
+fn jwk_15_plain_http_without_opt_in() {
     for url in ["http://127.0.0.1:8080", "http://127.8.9.10", "http://[::1]:8080", "http://localhost:8080"] {
         for issuer in [Issuer::discover(url), Issuer::jwks_uri(ISSUER, url)] {
             let error = refused(issuer.clone());
@@ -127,7 +127,7 @@ fn plain_http_without_opt_in() {
 }
 
 #[test]
-fn plain_http_to_another_machine() {
+fn jwk_15_plain_http_to_another_machine() {
     for url in [
         "http://issuer.example",
         "http://issuer.example:443",
@@ -303,7 +303,7 @@ const WITH_PASSWORD: [&str; 11] = [
 ];
 
 #[test]
-fn a_url_with_credentials_is_refused_and_not_shown() {
+fn jwk_15_a_url_with_credentials_is_refused_and_not_shown() {
     for url in WITH_PASSWORD {
         for issuer in [Issuer::discover(url), Issuer::jwks_uri(ISSUER, url)] {
             for issuer in [issuer.clone(), issuer.allow_http_on_loopback()] {

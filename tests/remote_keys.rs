@@ -665,3 +665,47 @@ async fn metadata_that_fails_later_costs_no_keys() {
         pass(s(600)).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn jwk_17_a_wall_clock_that_steps_moves_no_key() {
+    let clock = TestClock::new();
+    let issuer =
+        TestIssuer::builder().clock(clock.clone()).default_audience(RESOURCE).offline("https://as.example");
+    let fetch = ScriptedFetch::new(&issuer);
+    let api = ResourceServer::builder(RESOURCE)
+        .trust(Issuer::discover(issuer.url()))
+        .clock(clock.clone())
+        .http_client(fetch.clone())
+        .build()
+        .unwrap();
+    let kind = async |token: &str| validate(&api, token).await.map_err(|error| error.kind());
+    api.ready().await.unwrap();
+    let start = clock.wall();
+    let old = issuer.token().mint();
+    kind(&old).await.unwrap();
+    let fetches = fetch.requests().len();
+
+    let day = s(24 * 3600);
+    let back = UnixTime::from_secs(start.as_secs() - 24 * 3600);
+    for (wall, verdict) in [
+        (back, Err(Kind::IssuedInFuture)),
+        (start.saturating_add(day), Err(Kind::Expired)),
+        (start.saturating_add(day * 365), Err(Kind::Expired)),
+        (start, Ok(())),
+    ] {
+        clock.set(wall);
+        // Tokens go by the wall; whatever it shows, a token of now is good, and nothing is fetched for it.
+        assert_eq!(kind(&old).await, verdict, "{wall:?}");
+        kind(&issuer.token().mint()).await.unwrap();
+        assert_eq!(fetch.requests().len(), fetches, "{wall:?}");
+        assert!(api.health().can_serve());
+    }
+
+    // Ages go by the other clock: a wall that stands or steps back makes no key immortal.
+    fetch.set(Mode::Error(FetchErrorKind::Connect));
+    for _ in 0..70 {
+        pass(s(60)).await;
+        clock.set(back);
+    }
+    assert_eq!(kind(&issuer.token().mint()).await, Err(Kind::KeysUnavailable));
+}
