@@ -25,7 +25,10 @@ pub use crate::{
     error::{AuthError, AuthErrorKind, ConfigError, Decision, ErrorCode, InvalidScope},
     fetch::{Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, client::HttpFetch},
     jwt::Check,
-    keys::algorithm::Algorithm,
+    keys::{
+        algorithm::Algorithm,
+        snapshot::{KeySnapshots, SnapshotStore},
+    },
     middleware::{
         body::{NoBody, RefusalBody, RefusalMode, Rendered, WithBody},
         future::ResponseFuture,

@@ -10,3 +10,4 @@ pub(crate) mod key;
 pub(crate) mod refresh;
 pub(crate) mod remote;
 pub(crate) mod set;
+pub(crate) mod snapshot;

@@ -19,13 +19,14 @@ use tokio::{runtime::Handle, sync::Notify};
 use crate::{
     fetch::{FetchError, FetchErrorKind},
     keys::{
-        refresh::{Cause, Demand, Limits, Refresh, Sequence},
+        refresh::{Cause, Demand, Limits, RESTORED, Refresh, Sequence},
         remote::{
             driver::Driver,
             fetcher::{Fetched, Fetcher},
             report::Event,
         },
         set::{KeySet, Skipped},
+        snapshot::Restored,
     },
 };
 
@@ -50,6 +51,15 @@ pub(crate) struct InForce {
     set: KeySet,
     fresh_until: Duration,
     stale_until: Duration,
+}
+
+impl InForce {
+    fn restored(restored: Restored, now: Duration, limits: Limits) -> (Refresh, ArcSwapOption<Self>) {
+        let refresh = Refresh::restored(limits, now, restored.left);
+        let (fresh_until, stale_until) = (refresh.fresh_until(), refresh.stale_until());
+        let in_force = Self { sequence: RESTORED, set: restored.set, fresh_until, stale_until };
+        (refresh, ArcSwapOption::from_pointee(in_force))
+    }
 }
 
 /// Keys that may be used now.
@@ -148,11 +158,16 @@ impl Waiting {
 }
 
 impl Remote {
-    /// Starts the first fetch if there is a runtime to start it on; else the first request does.
+    /// Starts the first fetch if there is a runtime to start it on; else the first request does. Until it succeeds, the
+    /// keys serve that an earlier process left.
     pub(crate) fn new(source: Source) -> Self {
-        let now = source.clock.monotonic();
+        let (now, limits) = (source.clock.monotonic(), Limits::default());
+        let (refresh, in_force) = match source.restore(limits) {
+            Some(restored) => InForce::restored(restored, now, limits),
+            None => (Refresh::new(limits, now), ArcSwapOption::empty()),
+        };
         let state = State {
-            refresh: Refresh::new(Limits::default(), now),
+            refresh,
             waiters: HashMap::new(),
             last_waiter: 0,
             waiting: Waiting::default(),
@@ -166,7 +181,7 @@ impl Remote {
         let shared = Arc::new(Shared {
             fetcher: Fetcher::new(source),
             state: Mutex::new(state),
-            in_force: ArcSwapOption::empty(),
+            in_force,
             ended: Notify::new(),
             driven: AtomicBool::new(false),
         });
@@ -445,7 +460,7 @@ impl Shared {
             return (Vec::new(), None);
         }
         let event = match result {
-            Ok(Fetched { set, lifetime }) => {
+            Ok(Fetched { set, lifetime, .. }) => {
                 let skipped = set.skipped().to_vec();
                 let event = Event::Adopted {
                     usable: set.len(),

@@ -27,6 +27,7 @@ use crate::{
         refresh::Sequence,
         remote::{Current, Location, Remote, Source},
         set::KeySet,
+        snapshot::{Keeper, KeySnapshots},
     },
     policy::{Audience, ClaimPolicy, IssuerId},
     server::issuer::{Answer, Issuer, KeySource, MAX_LEEWAY, without_credentials},
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     /// Whether the HTTP client can speak TLS; an own client is trusted to.
     pub(crate) https: bool,
     pub(crate) max_token_bytes: usize,
+    /// Where fetched keys are kept across restarts, if that is wanted.
+    pub(crate) snapshots: Option<KeySnapshots>,
 }
 
 impl Shared {
@@ -171,6 +174,7 @@ impl Keys {
             algorithms: algorithms.clone(),
             fetch: shared.fetch()?,
             clock: Arc::clone(&shared.clock),
+            keeper: shared.snapshots.clone().map(|snapshots| Arc::new(Keeper::new(snapshots, &issuer.id))),
         })))
     }
 

@@ -12,7 +12,8 @@ use crate::{
     fetch::{FetchError, FetchErrorKind},
     keys::{
         gate::{GATE, LEASE, Turn},
-        refresh::{Drive, Sequence},
+        refresh::{Drive, Limits, Sequence},
+        snapshot::Snapshot,
     },
 };
 
@@ -33,7 +34,10 @@ impl Driver {
                     if !self.is_in_charge(&self.shared.lock()) {
                         return;
                     }
+                    let fetched = result.as_ref().ok();
+                    let snapshot = fetched.and_then(|fetched| self.snapshot(fetched));
                     self.shared.finish(sequence, result);
+                    self.keep(sequence, snapshot);
                 }
                 Drive::Sleep(delay) => {
                     let _elapsed = tokio::time::timeout(delay, self.signals.wake.notified()).await;
@@ -81,6 +85,19 @@ impl Driver {
         let now = self.shared.now();
         self.shared.lock().refresh.departed(now, sequence);
         self.shared.fetcher.attempt().await
+    }
+
+    fn snapshot(&self, fetched: &Fetched) -> Option<Snapshot> {
+        fetched.snapshot(&self.shared.fetcher.source, Limits::default())
+    }
+
+    /// Has the keys of this fetch kept across restarts, if they were adopted.
+    fn keep(&self, sequence: Sequence, snapshot: Option<Snapshot>) {
+        let adopted = self.shared.in_force.load().as_ref().is_some_and(|keys| keys.sequence == sequence);
+        if let (Some(keeper), Some(snapshot), true) = (&self.shared.fetcher.source.keeper, snapshot, adopted)
+        {
+            keeper.keep(self.shared.now(), snapshot);
+        }
     }
 
     async fn demanded(&self) {

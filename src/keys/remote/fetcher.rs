@@ -17,7 +17,9 @@ use crate::{
     keys::{
         algorithm::AlgorithmSet,
         discovery::{UrlPolicy, jwks_uri, metadata_urls},
+        refresh::Limits,
         set::KeySet,
+        snapshot::{Expected, Keeper, Published, Restored, Snapshot},
     },
 };
 
@@ -39,6 +41,25 @@ pub(crate) struct Source {
     pub(crate) algorithms: AlgorithmSet,
     pub(crate) fetch: Arc<dyn Fetch>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Keeps the keys across restarts, if that is wanted.
+    pub(crate) keeper: Option<Arc<Keeper>>,
+}
+
+impl Source {
+    /// The keys that an earlier process left.
+    pub(super) fn restore(&self, limits: Limits) -> Option<Restored> {
+        let fits = |jwks_uri: &str| match &self.location {
+            Location::Jwks(url) => url.as_str() == jwks_uri,
+            Location::Discover(_) => Url::parse(jwks_uri).is_ok_and(|url| self.urls.check(&url).is_ok()),
+        };
+        self.keeper.as_ref()?.restore(|| Expected {
+            issuer: &self.issuer,
+            fits: &fits,
+            algorithms: &self.algorithms,
+            limits,
+            now: self.clock.wall(),
+        })
+    }
 }
 
 /// Fetches from one source, and remembers where its keys were.
@@ -57,6 +78,16 @@ pub(super) struct Fetched {
     pub(super) set: KeySet,
     /// As the server names it.
     pub(super) lifetime: Option<Duration>,
+    /// What is kept across restarts, if anything is.
+    pub(super) published: Option<Arc<Published>>,
+}
+
+impl Fetched {
+    /// What is kept, should the set be adopted now.
+    pub(super) fn snapshot(&self, source: &Source, limits: Limits) -> Option<Snapshot> {
+        let published = Arc::clone(self.published.as_ref()?);
+        Some(Snapshot { fetched: source.clock.wall(), lifetime: limits.lifetime(self.lifetime), published })
+    }
 }
 
 impl Fetcher {
@@ -89,7 +120,8 @@ impl Fetcher {
             Location::Jwks(url) => url.clone(),
             Location::Discover(issuer) => self.discover(issuer).await?,
         };
-        let response = self.get(url, "application/jwk-set+json, application/json", MAX_JWKS_BYTES).await;
+        let response =
+            self.get(url.clone(), "application/jwk-set+json, application/json", MAX_JWKS_BYTES).await;
         if let Err(error) = &response
             && matches!(error.kind(), FetchErrorKind::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
         {
@@ -102,7 +134,9 @@ impl Fetcher {
             let reasons: Vec<_> = set.skipped().iter().map(|jwk| jwk.reason.to_string()).collect();
             return Err(FetchError::new(FetchErrorKind::NoUsableKey, reasons.join("; ")));
         }
-        Ok(Fetched { set, lifetime: lifetime(&response.headers) })
+        let keeper = self.source.keeper.as_ref();
+        let published = keeper.map(|_| Arc::new(Published::of(&url, &response.body, &set)));
+        Ok(Fetched { set, lifetime: lifetime(&response.headers), published })
     }
 
     /// The URL of the keys, from memory or from the issuer's metadata.
