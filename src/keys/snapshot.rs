@@ -99,8 +99,8 @@ impl KeySnapshots {
     ///
     /// The folder is made, owner-only, if its parent is there. The folder and its files must belong to the user that the
     /// service runs as, must not be writable for group or others, and must be no symbolic links: else what they hold is
-    /// ignored, and nothing is written. They may be readable: the keys are public. Give each service a folder of its own.
-    /// Only on Unix; elsewhere [`build`](crate::ResourceServerBuilder::build) refuses it.
+    /// ignored, and nothing is written. They may be readable: the keys are public. The service must be able to write there:
+    /// whom it runs as is seen by what it makes. Give each service a folder of its own. Only on Unix; elsewhere [`build`](crate::ResourceServerBuilder::build) refuses it.
     pub fn folder(path: impl Into<PathBuf>) -> Self {
         Self { place: Arc::new(Place::folder(&path.into())) }
     }
@@ -198,12 +198,14 @@ pub(crate) enum Reason {
     /// Its keys come from where this entry does not fetch.
     OtherPlace,
     /// File or folder are symbolic links.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no folders elsewhere"))]
     Symlink,
     /// Its keys would no longer serve without a restart either.
     TooOld,
     /// The place cannot be read or written.
     Unreachable,
     /// Others than the service can write file or folder.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no folders elsewhere"))]
     UnsafePermissions,
     /// Who wrote it does not have the MAC key.
     WrongMac,
