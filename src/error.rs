@@ -335,6 +335,12 @@ pub enum ConfigError {
         /// Why it cannot be read.
         source: std::io::Error,
     },
+    /// Snapshots of keys cannot be kept as it was asked for.
+    #[error("snapshots of keys cannot be kept: {reason}")]
+    KeySnapshots {
+        /// What is wrong, and what to change.
+        reason: &'static str,
+    },
     /// The resource identifier is empty.
     #[error(
         "the resource identifier is empty: give `ResourceServer::builder(..)` the identifier of this service, which is its default audience"

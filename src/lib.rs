@@ -28,6 +28,7 @@ pub use crate::{
     keys::{
         algorithm::Algorithm,
         change::{KeyChange, KeyChanges},
+        snapshot::{KeySnapshots, SnapshotStore},
     },
     middleware::{
         body::{NoBody, RefusalBody, RefusalMode, Rendered, WithBody},

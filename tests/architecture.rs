@@ -145,6 +145,24 @@ fn only_the_fetch_client_names_reqwest() {
 }
 
 #[test]
+fn only_the_seal_of_snapshots_names_its_libraries() {
+    for file in rust_files(&source()) {
+        let text = fs::read_to_string(&file).unwrap();
+        let names_one = text.contains("use hmac") || text.contains("use sha2");
+        assert_eq!(names_one, file.ends_with("keys/snapshot/seal.rs"), "{}", file.display());
+    }
+}
+
+#[test]
+fn of_all_keys_only_the_folder_of_snapshots_touches_files() {
+    for file in rust_files(&source().join("keys")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let touches = text.contains("fs::") || text.contains("std::fs");
+        assert_eq!(touches, file.ends_with("keys/snapshot/folder.rs"), "{}", file.display());
+    }
+}
+
+#[test]
 fn only_middleware_and_its_users_know_status_codes() {
     for file in rust_files(&source()) {
         let below =

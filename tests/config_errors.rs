@@ -6,7 +6,7 @@ mod common;
 use std::{error::Error as _, time::Duration};
 
 use bearergate::{
-    Algorithm, ConfigError, InvalidScope, Issuer, ResourceServer, ResourceServerBuilder, Scopes,
+    Algorithm, ConfigError, InvalidScope, Issuer, KeySnapshots, ResourceServer, ResourceServerBuilder, Scopes,
 };
 use common::{
     ISSUER, NoNetwork, RESOURCE, encode, issuer,
@@ -555,6 +555,7 @@ fn messages_are_one_lower_case_sentence() {
         builder().trust(good()).trust(good()).build().unwrap_err(),
         builder().trust(good()).realm("").build().unwrap_err(),
         builder().trust(good()).max_token_bytes(0).build().unwrap_err(),
+        builder().trust(good()).keep_keys(KeySnapshots::folder("")).build().unwrap_err(),
         refused(Issuer::jwks("", "{}")),
         refused(Issuer::jwks(ISSUER, "{}")),
         refused(Issuer::jwks_file(ISSUER, "/nowhere/at/all")),

@@ -396,6 +396,7 @@ fn everything_public_is_send_sync_clone_and_debug() {
     thing::<bearergate::Presented<'_>>();
     thing::<bearergate::Explanation>();
     thing::<bearergate::NotReady>();
+    thing::<bearergate::KeySnapshots>();
     thing::<TestIssuer>();
     thing::<TestClock>();
 }

@@ -12,4 +12,5 @@ pub(crate) mod refresh;
 pub(crate) mod remote;
 pub(crate) mod set;
 pub(crate) mod shell;
+pub(crate) mod snapshot;
 mod sync;

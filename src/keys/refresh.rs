@@ -33,6 +33,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The lifetime in force, where the server names this one.
+    pub(crate) fn lifetime(&self, named: Option<Duration>) -> Duration {
+        named.map_or(self.fresh, |age| age.clamp(self.fresh_min, self.fresh_max))
+    }
+}
+
 /// What started a fetch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Cause {
@@ -44,6 +51,9 @@ pub(crate) enum Cause {
 
 /// Names one fetch; a later one has a higher number.
 pub(crate) type Sequence = u64;
+
+/// Names the fetch of an earlier process: older than every one of this process.
+pub(crate) const RESTORED: Sequence = 0;
 
 /// What a request does about the keys in force.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -125,6 +135,16 @@ impl Refresh {
             due: now,
             bucket_emptied: None,
         }
+    }
+
+    /// Keys that an earlier process fetched serve for the time that is `left` to them. They are stale, and older than
+    /// those of every fetch; the first one is wanted from now on, by the schedule.
+    pub(crate) fn restored(limits: Limits, now: Duration, left: Duration) -> Self {
+        let stale_until = now.saturating_add(left);
+        let adopted = Adopted { sequence: RESTORED, at: now, fresh_until: now, stale_until };
+        let mut refresh = Self { adopted: Some(adopted), ..Self::new(limits, now) };
+        refresh.begin(now, Cause::Schedule);
+        refresh
     }
 
     pub(crate) fn next(&self, now: Duration) -> Next {
@@ -233,8 +253,7 @@ impl Refresh {
         if self.flight.is_none_or(|flight| flight.sequence != sequence) {
             return false;
         }
-        let fresh =
-            lifetime.map_or(self.limits.fresh, |age| age.clamp(self.limits.fresh_min, self.limits.fresh_max));
+        let fresh = self.limits.lifetime(lifetime);
         let fresh_until = now.saturating_add(fresh);
         self.flight = None;
         self.failures = 0;
@@ -260,9 +279,9 @@ impl Refresh {
         self.due = now.saturating_add(ceiling.mul_f64(jitter.clamp(0.0, 1.0)).max(BACKOFF_FLOOR));
     }
 
-    /// When the keys were adopted.
+    /// When the keys were fetched, if that was in this process.
     pub(crate) fn adopted_at(&self) -> Option<Duration> {
-        self.adopted.map(|adopted| adopted.at)
+        self.adopted.filter(|adopted| adopted.sequence > RESTORED).map(|adopted| adopted.at)
     }
 
     /// When the schedule wants the next fetch.
@@ -287,7 +306,7 @@ impl Refresh {
 
     /// Whether the first attempt has ended, one way or the other.
     pub(crate) fn attempted(&self) -> bool {
-        self.adopted.is_some() || self.failures > 0
+        self.adopted.is_some_and(|adopted| adopted.sequence > RESTORED) || self.failures > 0
     }
 
     /// The fetch on its way, if any.

@@ -16,6 +16,7 @@ use crate::{
         },
         set::{KeySet, Skipped},
         shell::{self, Charge, Emergency, InForce, Need, Outcome, Shell},
+        snapshot::Restored,
     },
 };
 
@@ -69,14 +70,19 @@ struct Shared {
 }
 
 impl Remote {
-    /// Starts the first fetch if there is a runtime to start it on; else the first request does.
+    /// Starts the first fetch if there is a runtime to start it on; else the first request does. Until it succeeds, the
+    /// keys serve that an earlier process left.
     pub(crate) fn new(source: Source) -> Self {
-        let refresh = Refresh::new(Limits::default(), source.clock.monotonic());
-        let shared = Arc::new(Shared {
-            fetcher: Fetcher::new(source),
-            shell: Arc::new(Shell::new(refresh, Notes::default())),
-            ended: Notify::new(),
-        });
+        let (now, limits) = (source.clock.monotonic(), Limits::default());
+        let shell = match source.restore(limits) {
+            Some(Restored { set, left }) => {
+                let notes = Notes::restored(Inventory::of(&set));
+                Shell::restored(Refresh::restored(limits, now, left), Arc::new(set), notes)
+            }
+            None => Shell::new(Refresh::new(limits, now), Notes::default()),
+        };
+        let shared =
+            Arc::new(Shared { fetcher: Fetcher::new(source), shell: Arc::new(shell), ended: Notify::new() });
         let _started = shared.ensure_driver();
         Self { shared }
     }
@@ -279,7 +285,7 @@ impl Shared {
     fn finish(&self, sequence: Sequence, result: Result<Fetched, FetchError>) {
         let (now, jitter) = (self.now(), fastrand::f64());
         let event = match result {
-            Ok(Fetched { set, lifetime }) => {
+            Ok(Fetched { set, lifetime, .. }) => {
                 let inventory = Inventory::of(&set);
                 let outcome = Outcome::Keys { keys: set, lifetime };
                 self.shell.finish(now, jitter, sequence, outcome, |notes| notes.adopted(inventory))

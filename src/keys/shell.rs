@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::keys::{
-    refresh::{Cause, Demand, Drive, Refresh, Sequence},
+    refresh::{Cause, Demand, Drive, RESTORED, Refresh, Sequence},
     sync::{Arc, AtomicBool, Mutex, MutexGuard, Slot},
 };
 
@@ -145,6 +145,15 @@ impl<T, N> Shell<T, N> {
             notes,
         };
         Self { state: Mutex::new(state), in_force: Slot::empty(), driven: AtomicBool::new(false) }
+    }
+
+    /// With keys that an earlier process left, which `refresh` knows of.
+    pub(crate) fn restored(refresh: Refresh, keys: T, notes: N) -> Self {
+        let (fresh_until, stale_until) = (refresh.fresh_until(), refresh.stale_until());
+        let in_force = InForce { sequence: RESTORED, keys, fresh_until, stale_until };
+        let shell = Self::new(refresh, notes);
+        shell.in_force.store(Some(Arc::new(in_force)));
+        shell
     }
 
     fn lock(&self) -> MutexGuard<'_, State<N>> {

@@ -12,6 +12,7 @@ use crate::{
     error::ConfigError,
     fetch::Fetch,
     keys::change::Feed,
+    keys::snapshot::KeySnapshots,
     middleware::{
         body::{Rendered, Renderer},
         challenge::{Responder, is_quotable},
@@ -44,6 +45,7 @@ pub struct ResourceServerBuilder {
     clock: Arc<dyn Clock>,
     fetch: Option<Arc<dyn Fetch>>,
     renderer: Option<Renderer>,
+    snapshots: Option<KeySnapshots>,
 }
 
 impl ResourceServerBuilder {
@@ -59,6 +61,7 @@ impl ResourceServerBuilder {
             clock: Arc::new(SystemClock),
             fetch: None,
             renderer: None,
+            snapshots: None,
         }
     }
 
@@ -128,6 +131,25 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Keeps the last good keys of each issuer, so that a restart while the issuer is down costs no good token. Kept keys
+    /// serve as stale ones: the first fetch starts as always and replaces them, and they serve no longer than they would
+    /// have without the restart. A kept document that is damaged, too old, or not this issuer's is ignored, with a line in
+    /// the log. **Default:** nothing is kept.
+    ///
+    /// ```no_run
+    /// # use bearergate::{Issuer, KeySnapshots, ResourceServer};
+    /// # fn main() -> Result<(), bearergate::ConfigError> {
+    /// let api = ResourceServer::builder("https://api.example.com")
+    ///     .trust(Issuer::discover("https://login.example.com"))
+    ///     .keep_keys(KeySnapshots::folder("/var/lib/orders-api/keys"))
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn keep_keys(mut self, snapshots: KeySnapshots) -> Self {
+        self.snapshots = Some(snapshots);
+        self
+    }
+
     /// Builds the server. No network and no runtime is needed; inside a tokio runtime the first fetch of keys starts at
     /// once, else with the first request.
     ///
@@ -146,6 +168,7 @@ impl ResourceServerBuilder {
             Some(realm) => realm,
             None => self.resource.chars().filter(|char| is_quotable(*char)).collect(),
         };
+        self.snapshots.as_ref().map_or(Ok(()), KeySnapshots::check)?;
         let https = self.fetch.is_some() || TLS;
         let fetch = self.fetch.map_or_else(OnceLock::new, OnceLock::from);
         let shared = Shared {
@@ -155,6 +178,7 @@ impl ResourceServerBuilder {
             https,
             max_token_bytes: self.max_token_bytes,
             feed: Feed::default(),
+            snapshots: self.snapshots,
         };
         let entries = Entries::build(self.issuers, &Entries::default(), &shared)?;
         let responder = Arc::new(Responder {

@@ -28,6 +28,7 @@ use crate::{
         refresh::Sequence,
         remote::{Current, Location, Remote, Source},
         set::KeySet,
+        snapshot::{Keeper, KeySnapshots},
     },
     policy::{Audience, ClaimPolicy, IssuerId},
     server::issuer::{Answer, Issuer, KeySource, MAX_LEEWAY, without_credentials},
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) https: bool,
     pub(crate) max_token_bytes: usize,
     pub(crate) feed: Feed,
+    /// Where fetched keys are kept across restarts, if that is wanted.
+    pub(crate) snapshots: Option<KeySnapshots>,
 }
 
 impl Shared {
@@ -174,6 +177,7 @@ impl Keys {
             fetch: shared.fetch()?,
             clock: Arc::clone(&shared.clock),
             feed: shared.feed.clone(),
+            keeper: shared.snapshots.clone().map(|snapshots| Arc::new(Keeper::new(snapshots, &issuer.id))),
         })))
     }
 

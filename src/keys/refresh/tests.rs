@@ -220,6 +220,40 @@ fn jwk_11_an_older_answer_never_replaces_a_newer_one() {
     assert!(!refresh.succeeded(s(10), new, None, 0.5));
 }
 
+#[test]
+fn restored_keys_serve_as_stale_ones_until_the_first_fetch() {
+    let mut refresh = Refresh::restored(Limits::default(), s(1000), s(90));
+    // They are there, and nobody was asked for them.
+    assert!(refresh.ever_adopted());
+    assert!(!refresh.attempted());
+    assert_eq!((refresh.fresh_until(), refresh.stale_until()), (s(1000), s(1090)));
+    assert_eq!(refresh.next(s(1000)), Next::ServeAndRefresh);
+    assert!(matches!(refresh.next(s(1090)), Next::WaitForRefresh | Next::Unavailable));
+    // Whatever they do not decide waits for the first fetch, which is the schedule's.
+    let first = refresh.in_flight().unwrap();
+    assert_eq!(flight(refresh.key_missing(s(1000), RESTORED)), first);
+    assert_eq!(flight(refresh.signature_failed(s(1000), RESTORED)), first);
+    assert_eq!(refresh.drive(s(1000)), Drive::Fetch(first));
+    assert!(refresh.succeeded(s(1001), first, None, 0.5));
+    assert!(refresh.attempted());
+    assert_eq!(refresh.key_missing(s(1001), RESTORED), Demand::JudgeAgain);
+    // The bucket is still full.
+    assert_ne!(flight(refresh.missing(s(1001))), first);
+}
+
+#[test]
+fn restored_keys_in_an_outage_are_as_held_ones() {
+    let mut refresh = Refresh::restored(Limits::default(), s(0), s(90));
+    let first = refresh.in_flight().unwrap();
+    refresh.failed(s(1), first, 1.0);
+    assert!(refresh.attempted());
+    assert_eq!(refresh.missing(s(1)), Demand::Outage);
+    assert_eq!(refresh.failed_signature(s(1)), Demand::Final);
+    assert_eq!(refresh.next(s(1)), Next::Serve);
+    // A failure gives them no more time.
+    assert_eq!(refresh.stale_until(), s(90));
+}
+
 /// What may happen to an issuer's keys.
 #[derive(Clone, Debug)]
 enum Event {
@@ -248,9 +282,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 2_000 } else { 200_000 }))]
 
     #[test]
-    fn whatever_happens_the_invariants_hold(events in proptest::collection::vec(event(), 1..200)) {
+    fn whatever_happens_the_invariants_hold(
+        restored in proptest::option::of(1_u64..8_000_000),
+        events in proptest::collection::vec(event(), 1..200),
+    ) {
         let limits = Limits::default();
-        let mut refresh = Refresh::new(limits, s(0));
+        let left = restored.map(Duration::from_millis);
+        let mut refresh = match left {
+            Some(left) => Refresh::restored(limits, s(0), left),
+            None => Refresh::new(limits, s(0)),
+        };
         let mut now = s(0);
         let mut underway: Option<Sequence> = None;
         let mut by_tokens: Vec<Duration> = Vec::new();
@@ -303,8 +344,13 @@ proptest! {
             }
             // Keys serve exactly until their stale bound.
             let serves = matches!(refresh.next(now), Next::Serve | Next::ServeAndRefresh);
-            let expected = adopted.is_some_and(|(at, fresh)| now < at + fresh + limits.stale);
+            let expected = match adopted {
+                Some((at, fresh)) => now < at + fresh + limits.stale,
+                None => left.is_some_and(|left| now < left),
+            };
             prop_assert_eq!(serves, expected);
+            // Keys of an earlier process are no attempt of this one.
+            prop_assert_eq!(refresh.attempted(), adopted.is_some() || failing);
         }
         // One bucket: two fetches that tokens caused lie a cooldown apart.
         for pair in by_tokens.windows(2) {

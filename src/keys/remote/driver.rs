@@ -14,7 +14,8 @@ use crate::{
     fetch::{FetchError, FetchErrorKind},
     keys::{
         gate::{GATE, LEASE, Turn},
-        refresh::{Drive, Sequence},
+        refresh::{Drive, Limits, Sequence},
+        snapshot::Snapshot,
     },
 };
 
@@ -30,7 +31,10 @@ impl Driver {
             match step {
                 Drive::Fetch(sequence) => {
                     let Some(result) = self.while_in_charge(self.fetch(sequence)).await else { return };
+                    let fetched = result.as_ref().ok();
+                    let snapshot = fetched.and_then(|fetched| self.snapshot(fetched));
                     self.shared.finish(sequence, result);
+                    self.keep(sequence, snapshot);
                 }
                 Drive::Sleep(delay) => {
                     let _elapsed = tokio::time::timeout(delay, self.news()).await;
@@ -64,6 +68,20 @@ impl Driver {
         };
         let is_emergency = self.shared.shell.departed(self.shared.now(), sequence);
         self.shared.fetcher.attempt(if is_emergency { Ask::Emergency } else { Ask::Usual }).await
+    }
+
+    fn snapshot(&self, fetched: &Fetched) -> Option<Snapshot> {
+        fetched.snapshot(&self.shared.fetcher.source, Limits::default())
+    }
+
+    /// Has the keys of this fetch kept across restarts, if they were adopted.
+    fn keep(&self, sequence: Sequence, snapshot: Option<Snapshot>) {
+        let adopted =
+            self.shared.shell.in_force().load().as_ref().is_some_and(|keys| keys.sequence == sequence);
+        if let (Some(keeper), Some(snapshot), true) = (&self.shared.fetcher.source.keeper, snapshot, adopted)
+        {
+            keeper.keep(self.shared.now(), snapshot);
+        }
     }
 
     async fn demanded(&self) {

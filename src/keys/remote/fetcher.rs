@@ -18,8 +18,10 @@ use crate::{
         algorithm::AlgorithmSet,
         change::Feed,
         discovery::{UrlPolicy, jwks_uri, metadata_urls},
+        refresh::Limits,
         remote::held::{Held, Shelf},
         set::KeySet,
+        snapshot::{Expected, Keeper, Published, Restored, Snapshot},
     },
 };
 
@@ -42,6 +44,25 @@ pub(crate) struct Source {
     pub(crate) fetch: Arc<dyn Fetch>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) feed: Feed,
+    /// Keeps the keys across restarts, if that is wanted.
+    pub(crate) keeper: Option<Arc<Keeper>>,
+}
+
+impl Source {
+    /// The keys that an earlier process left.
+    pub(super) fn restore(&self, limits: Limits) -> Option<Restored> {
+        let fits = |jwks_uri: &str| match &self.location {
+            Location::Jwks(url) => url.as_str() == jwks_uri,
+            Location::Discover(_) => Url::parse(jwks_uri).is_ok_and(|url| self.urls.check(&url).is_ok()),
+        };
+        self.keeper.as_ref()?.restore(|| Expected {
+            issuer: &self.issuer,
+            fits: &fits,
+            algorithms: &self.algorithms,
+            limits,
+            now: self.clock.wall(),
+        })
+    }
 }
 
 /// Fetches from one source, and remembers where its keys were.
@@ -70,6 +91,16 @@ pub(super) struct Fetched {
     pub(super) set: Arc<KeySet>,
     /// As the server names it.
     pub(super) lifetime: Option<Duration>,
+    /// What is kept across restarts, if anything is.
+    pub(super) published: Option<Arc<Published>>,
+}
+
+impl Fetched {
+    /// What is kept, should the set be adopted now.
+    pub(super) fn snapshot(&self, source: &Source, limits: Limits) -> Option<Snapshot> {
+        let published = Arc::clone(self.published.as_ref()?);
+        Some(Snapshot { fetched: source.clock.wall(), lifetime: limits.lifetime(self.lifetime), published })
+    }
 }
 
 impl Fetcher {
@@ -123,7 +154,9 @@ impl Fetcher {
             let reasons: Vec<_> = set.skipped().iter().map(|jwk| jwk.reason.to_string()).collect();
             return Err(FetchError::new(FetchErrorKind::NoUsableKey, reasons.join("; ")));
         }
-        let fetched = Fetched { set: Arc::new(set), lifetime: lifetime(&response.headers) };
+        let keeper = self.source.keeper.as_ref();
+        let published = keeper.map(|_| Arc::new(Published::of(&url, &response.body, &set)));
+        let fetched = Fetched { set: Arc::new(set), lifetime: lifetime(&response.headers), published };
         self.shelf.put(url, &response.headers, &fetched, now);
         Ok(fetched)
     }

@@ -14,6 +14,7 @@ use url::Url;
 use crate::keys::{
     remote::fetcher::{Fetched, lifetime},
     set::KeySet,
+    snapshot::Published,
 };
 
 /// The last set that was read from its server, if the server gave it a tag.
@@ -27,6 +28,8 @@ pub(super) struct Held {
     tag: HeaderValue,
     set: Arc<KeySet>,
     lifetime: Option<Duration>,
+    /// As it is kept across restarts.
+    published: Option<Arc<Published>>,
     read: Duration,
 }
 
@@ -51,6 +54,7 @@ impl Shelf {
             tag: tag.clone(),
             set: Arc::clone(&fetched.set),
             lifetime: fetched.lifetime,
+            published: fetched.published.clone(),
             read: now,
         });
         *self.lock() = held;
@@ -66,7 +70,7 @@ impl Shelf {
             return None;
         }
         let lifetime = if headers.contains_key(CACHE_CONTROL) { lifetime(headers) } else { held.lifetime };
-        let fetched = Fetched { set: Arc::clone(&held.set), lifetime };
+        let fetched = Fetched { set: Arc::clone(&held.set), lifetime, published: held.published.clone() };
         *self.lock() = Some(Held { lifetime, ..held });
         Some(fetched)
     }

@@ -35,6 +35,11 @@ impl Inventory {
 }
 
 impl Notes {
+    /// What an earlier process left.
+    pub(super) fn restored(inventory: Inventory) -> Self {
+        Self { last_error: None, skipped: inventory.skipped, identities: inventory.identities }
+    }
+
     /// Why the last attempt failed, if it did.
     pub(super) fn last_error(&self) -> Option<Arc<FetchError>> {
         self.last_error.clone()

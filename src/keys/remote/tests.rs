@@ -151,6 +151,7 @@ impl Scene {
             fetch: Arc::new(fetch.clone()),
             clock: Arc::new(Still),
             feed: crate::keys::change::Feed::default(),
+            keeper: None,
         };
         let refresh = Refresh::new(Limits::default(), Still.monotonic());
         let shared = Arc::new(Shared {
@@ -166,7 +167,7 @@ impl Scene {
                 unreachable!()
             };
             let set = KeySet::parse(JWKS.as_bytes(), &AlgorithmSet::default()).unwrap();
-            shared.finish(sequence, Ok(Fetched { set: Arc::new(set), lifetime: None }));
+            shared.finish(sequence, Ok(Fetched { set: Arc::new(set), lifetime: None, published: None }));
         }
         let seen = u64::from(warm);
         let remote = Arc::new(Mutex::new(Some(Remote { shared: Arc::clone(&shared) })));
