@@ -321,6 +321,22 @@ fn jwk_15_a_url_with_credentials_is_refused_and_not_shown() {
 }
 
 #[test]
+fn an_issuer_identifier_with_credentials_is_refused_whatever_its_keys() {
+    let secret = "https://user:hunter2@issuer.example";
+    for issuer in [
+        Issuer::jwks(secret, "{\"keys\":[]}"),
+        Issuer::jwks_uri(secret, "https://issuer.example/jwks"),
+        Issuer::pem(secret, "no key"),
+        Issuer::jwks("https://user@issuer.example", "{\"keys\":[]}"),
+    ] {
+        let error = refused(issuer);
+        assert!(matches!(error, ConfigError::UnusableUrl { .. }), "{error}");
+        assert!(!everything(&error).contains("hunter2"), "{error}");
+    }
+    assert!(build(Issuer::jwks("urn:issuer:user@example", "{\"keys\":[]}")).is_ok());
+}
+
+#[test]
 fn a_url_with_credentials_and_without_its_scheme_is_not_shown() {
     // For a parser of URLs, `user` and `mailto` are schemes here.
     for url in [

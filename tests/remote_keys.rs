@@ -667,6 +667,44 @@ async fn metadata_that_fails_later_costs_no_keys() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn jwk_05_refresh_now_looks_where_the_keys_are_now() {
+    // The keys have moved, and the old place still shows the withdrawn one.
+    let scene = Scene::new();
+    let withdrawn = scene.token();
+    scene.check(&withdrawn).await.unwrap();
+    let before = scene.fetch.requests().len();
+    scene.api.refresh_now().await.unwrap();
+    let asked = scene.fetch.requests().split_off(before);
+    assert!(asked[0].contains("/.well-known/") && asked.last().unwrap().ends_with("/jwks"), "{asked:?}");
+    // Metadata that cannot be read is no reason to keep a withdrawn key.
+    scene.issuer.rotate();
+    for mode in [Mode::MetadataStatus(StatusCode::SERVICE_UNAVAILABLE), Mode::MetadataHangs] {
+        scene.fetch.set(mode);
+        scene.api.refresh_now().await.unwrap();
+        assert_eq!(scene.check(&withdrawn).await, Err(Kind::UnknownKey));
+        scene.check(&scene.token()).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ops_10_after_shutdown_explain_and_ready_say_so() {
+    let scene = Scene::new();
+    scene.check(&scene.token()).await.unwrap();
+    scene.api.shutdown().await;
+    let unknown = scene.unknown_kid();
+    let explained = scene.api.explain(&Presented::bearer(&unknown)).failure();
+    assert_eq!(scene.check(&unknown).await.err(), explained);
+    assert_eq!(explained, Some(Kind::UnknownKeyDuringOutage));
+    scene.check(&scene.token()).await.unwrap();
+    scene.api.ready().await.unwrap();
+
+    // Whom nobody ever asked is not ready.
+    let never = Scene::with(Mode::Hang, |issuer| issuer);
+    never.api.shutdown().await;
+    assert!(never.api.ready().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn jwk_17_a_wall_clock_that_steps_moves_no_key() {
     let clock = TestClock::new();
     let issuer =

@@ -3,6 +3,8 @@
 
 #[path = "common/fetch.rs"]
 mod fetch;
+#[path = "common/log.rs"]
+mod log;
 
 use std::{
     convert::Infallible,
@@ -19,6 +21,7 @@ use bearergate::{
 use fetch::{Mode, ScriptedFetch};
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::BodyExt as _;
+use log::Log;
 use serde::Deserialize;
 use tower::{Layer as _, Service as _, ServiceExt as _, limit::ConcurrencyLimitLayer, service_fn};
 
@@ -84,6 +87,38 @@ async fn a_missing_layer_is_500_and_never_anonymous() {
             let (status, challenge, _) = call(&handlers(), path, token).await;
             assert_eq!((status, challenge.as_str()), (StatusCode::INTERNAL_SERVER_ERROR, ""), "{path}");
         }
+    }
+}
+
+/// The lines at `warn` and above that so many requests write.
+fn lines(requests: usize, app: &Router, path: &str, token: Option<&str>) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ((), log) = Log::during(|| {
+        runtime.block_on(async {
+            for _ in 0..requests {
+                let (status, ..) = call(app, path, token.map(str::to_owned)).await;
+                assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+            }
+        });
+    });
+    log.lines().filter(|line| line.contains("ERROR") || line.contains("WARN")).map(str::to_owned).collect()
+}
+
+#[test]
+fn ops_09_wiring_faults_flood_no_log() {
+    let (issuer, api) = scene();
+    let token = issuer.token().scope("read").mint();
+    let required =
+        Router::new().route("/required", get(async || "reached").layer(api.require(scopes!["read"])));
+    for (app, path, token, hint) in [
+        (handlers(), "/plain", None, "ResourceServer::layer()"),
+        (required, "/required", Some(&*token), "ResourceServer::layer()"),
+        (handlers().layer(api.layer()), "/scoped", Some(&*token), "MyClaims"),
+    ] {
+        let lines = lines(100, &app, path, token);
+        // The log of those without a layer belongs to the process: another test may have spoken already.
+        assert!(lines.len() <= 1 && lines.iter().all(|line| line.contains(hint)), "{path}: {lines:?}");
+        assert!(lines.len() == 1 || path == "/plain", "{path}");
     }
 }
 

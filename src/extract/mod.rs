@@ -112,7 +112,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Refusal> {
         let requirement = Requirement::scopes(S::SCOPES);
-        let auth = RequestAuth::of(&parts.extensions)?;
+        let auth = RequestAuth::of_handler(&parts.extensions)?;
         let token = AccessToken::<C>::from_extensions(&parts.extensions)
             .map_err(|refusal| refusal.of(requirement.clone()))?;
         // Scopes alone: no clock is asked.

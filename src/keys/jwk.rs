@@ -99,7 +99,8 @@ pub(crate) fn import(
         }
     };
     // Only the key's own parameters: `x5c` and its kin are no business of ours, however damaged (RFC 7517 §4.7).
-    let model: AlgorithmParameters = serde_json::from_str(text).map_err(|_| SkipReason::Malformed)?;
+    let parameters = members.parameters(text);
+    let model: AlgorithmParameters = serde_json::from_str(&parameters).map_err(|_| SkipReason::Malformed)?;
     keys_of(&material(&model, algorithm)?, algorithm, allowed, &kid, jwk)
 }
 
@@ -138,8 +139,12 @@ struct Members {
     key_ops: Option<Value>,
     kty: Option<Value>,
     r#use: Option<Value>,
+    /// `crv`, `e`, `n`, `pub`, `x`, `y`: what the key is made of.
+    material: [Option<Value>; MATERIAL.len()],
     private: bool,
 }
+
+const MATERIAL: [&str; 6] = ["crv", "e", "n", "pub", "x", "y"];
 
 impl Members {
     fn scan(text: &str) -> Result<Self, SkipReason> {
@@ -151,19 +156,29 @@ impl Members {
                 members.kty = Some(value);
                 ill_typed |= !matches!(value.kind(), Kind::String { .. });
             }
-            "crv" | "n" | "e" | "x" | "y" | "pub" => {
-                ill_typed |= !matches!(value.kind(), Kind::String { .. });
-            }
             "alg" => members.alg = Some(value),
             "kid" => members.kid = Some(value),
             "key_ops" => members.key_ops = Some(value),
             "use" => members.r#use = Some(value),
             // RFC 7518 §6.2.2, §6.3.2, RFC 9964 §3
             "priv" | "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" => members.private = true,
-            _ => (),
+            name => {
+                let place = MATERIAL.iter().position(|known| *known == name);
+                if let Some(place) = place.and_then(|place| members.material.get_mut(place)) {
+                    *place = Some(value);
+                    ill_typed |= !matches!(value.kind(), Kind::String { .. });
+                }
+            }
         })
         .map_err(|_| SkipReason::Malformed)?;
         if ill_typed { Err(SkipReason::Malformed) } else { Ok(members) }
+    }
+
+    /// The members that the key is made of, as a JSON object: what stands beside them is ignored (RFC 7517 §4).
+    fn parameters(&self, text: &str) -> String {
+        let named = MATERIAL.into_iter().zip(&self.material).chain([("kty", &self.kty)]);
+        let members = named.filter_map(|(name, value)| Some(format!("\"{name}\":{}", (*value)?.text(text))));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     }
 }
 

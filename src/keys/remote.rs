@@ -142,9 +142,12 @@ impl Remote {
     pub(crate) async fn first_attempt(&self) -> Result<(), Arc<FetchError>> {
         loop {
             let now = self.shared.now();
-            let attempted = self.shared.shell.look(|refresh, _| refresh.attempted());
-            let attempt = if attempted { None } else { self.shared.shell.begin(now) };
-            let Some(attempt) = attempt else { return self.last_error().map_or(Ok(()), Err) };
+            if self.shared.shell.look(|refresh, _| refresh.attempted()) {
+                return self.last_error().map_or(Ok(()), Err);
+            }
+            let Some(attempt) = self.shared.shell.begin(now) else {
+                return Err(Arc::new(FetchErrorKind::Aborted.into()));
+            };
             self.shared.drive_on();
             self.patiently(attempt).await;
         }
@@ -190,9 +193,9 @@ impl Remote {
         }
     }
 
-    /// Whether the issuer did not answer when it was last asked.
+    /// Whether the issuer did not answer when it was last asked, or is not asked any more.
     pub(crate) fn is_failing(&self) -> bool {
-        self.shared.shell.look(|refresh, _| refresh.failures() > 0)
+        self.shared.shell.is_failing()
     }
 
     /// Why the last attempt failed, if it did.

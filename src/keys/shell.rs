@@ -171,6 +171,13 @@ impl<T, N> Shell<T, N> {
         at(&state.refresh, &state.notes)
     }
 
+    /// Whether a request that needs another key is told of an outage, as far as that shows without asking: the issuer did not
+    /// answer last time, or is not asked any more.
+    pub(crate) fn is_failing(&self) -> bool {
+        let state = self.lock();
+        state.closed || state.refresh.failures() > 0
+    }
+
     /// What a request does that needs another key than those in force. Whoever calls it tells the driver afterwards.
     pub(crate) fn demand(
         self: &Arc<Self>,

@@ -8,7 +8,7 @@ use http::{
 };
 
 use crate::{
-    error::{AuthError, AuthErrorKind, ErrorCode},
+    error::{AuthError, ErrorCode},
     middleware::{
         body::{self, Rendered},
         challenge::Responder,
@@ -36,8 +36,8 @@ impl Refusal {
     }
 
     /// A refusal for what no layer stands behind.
-    pub(crate) fn unwired(kind: AuthErrorKind) -> Self {
-        Self { error: kind.into(), requirement: None, responder: None, with_body: false }
+    pub(crate) fn unwired(error: AuthError) -> Self {
+        Self { error, requirement: None, responder: None, with_body: false }
     }
 
     pub(crate) fn of(mut self, requirement: Requirement) -> Self {

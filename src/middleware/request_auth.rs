@@ -2,11 +2,10 @@
 
 use std::{
     any::{TypeId, type_name},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use http::Extensions;
-use tracing::error;
 
 use crate::{
     error::{
@@ -14,6 +13,7 @@ use crate::{
         AuthErrorKind::{ClaimsTypeDiffers, MissingLayer, MissingToken},
     },
     middleware::{challenge::Responder, refusal::Refusal},
+    telemetry::RefusalLog,
     token::{access_token::AccessToken, claims::Core},
 };
 
@@ -45,13 +45,33 @@ impl RequestAuth {
         Refusal::new(error, Arc::clone(&self.server)).like_layer(self.with_body)
     }
 
-    /// What the layer left, or the 500 that says that there is no layer.
-    pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Refusal> {
-        extensions.get::<Self>().ok_or_else(|| {
-            error!("a handler asks for the access token, but the request did not pass `ResourceServer::layer()`: add it to the router");
-            Refusal::unwired(MissingLayer)
+    /// What the layer left, or the 500 that says that there is no layer. Whoever asks logs it.
+    pub(crate) fn of(extensions: &Extensions) -> Result<&Self, AuthError> {
+        extensions.get::<Self>().ok_or_else(|| MissingLayer.because(NoLayer))
+    }
+
+    /// The same for a handler, which has no server's log at hand.
+    pub(crate) fn of_handler(extensions: &Extensions) -> Result<&Self, Refusal> {
+        static LOG: LazyLock<RefusalLog> = LazyLock::new(RefusalLog::default);
+        Self::of(extensions).map_err(|error| {
+            LOG.record(&error);
+            Refusal::unwired(error)
         })
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the request did not pass `ResourceServer::layer()`: add it to the router")]
+struct NoLayer;
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the layer verifies claims of the type {layer}, and a handler asks for {handler}: use one type, or \
+     `layer_for::<C>()` on its routes"
+)]
+struct OtherClaims {
+    layer: &'static str,
+    handler: &'static str,
 }
 
 impl<C: Send + Sync + 'static> AccessToken<C> {
@@ -62,7 +82,7 @@ impl<C: Send + Sync + 'static> AccessToken<C> {
     /// [`MissingLayer`] (500) when the request did not pass the layer, [`ClaimsTypeDiffers`] (500) when the layer verified
     /// other claims than `C`: never anonymous.
     pub fn optional_from_extensions(extensions: &Extensions) -> Result<Option<Self>, Refusal> {
-        let auth = RequestAuth::of(extensions)?;
+        let auth = RequestAuth::of_handler(extensions)?;
         if matches!(auth.outcome, Outcome::Anonymous) {
             return Ok(None);
         }
@@ -72,12 +92,10 @@ impl<C: Send + Sync + 'static> AccessToken<C> {
         {
             return Ok(Some(token.clone()));
         }
-        error!(
-            layer = auth.claims.1,
-            handler = type_name::<C>(),
-            "the layer verifies another claims type than a handler asks for: use one type, or `layer_for::<C>()` on its routes"
-        );
-        Err(auth.refuse(ClaimsTypeDiffers))
+        let error =
+            ClaimsTypeDiffers.because(OtherClaims { layer: auth.claims.1, handler: type_name::<C>() });
+        auth.server.log.record(&error);
+        Err(auth.refuse(error))
     }
 
     /// The token that the layer left in a request's extensions: what the extractors do, for handlers without axum.
@@ -89,7 +107,7 @@ impl<C: Send + Sync + 'static> AccessToken<C> {
     pub fn from_extensions(extensions: &Extensions) -> Result<Self, Refusal> {
         match Self::optional_from_extensions(extensions)? {
             Some(token) => Ok(token),
-            None => Err(RequestAuth::of(extensions)?.refuse(MissingToken)),
+            None => Err(RequestAuth::of_handler(extensions)?.refuse(MissingToken)),
         }
     }
 }

@@ -121,7 +121,7 @@ struct ForeignLayer;
 
 impl Rule {
     fn check(&self, extensions: &Extensions) -> Result<(), Refusal> {
-        let auth = RequestAuth::of(extensions)?;
+        let auth = RequestAuth::of(extensions).map_err(Refusal::unwired)?;
         if !Arc::ptr_eq(&auth.server, &self.server) {
             return Err(Refusal::new(MissingLayer.because(ForeignLayer), Arc::clone(&self.server)));
         }

@@ -79,6 +79,11 @@ impl Entry {
     pub(crate) fn build(issuer: Issuer, shared: &Shared) -> Result<Self, ConfigError> {
         let id = IssuerId::parse(&issuer.id).ok_or(ConfigError::EmptyIssuer)?;
         let name = || without_credentials(&issuer.id);
+        // It stands in logs, in `health()` and in the metadata.
+        if Url::parse(&issuer.id).is_ok_and(|url| !url.username().is_empty() || url.password().is_some()) {
+            let reason = "it carries credentials: remove them";
+            return Err(ConfigError::UnusableUrl { url: name(), reason });
+        }
         if !backend::AVAILABLE {
             return Err(ConfigError::NoBackend { issuer: name() });
         }

@@ -1,4 +1,5 @@
 //! Everything that is logged, as text.
+#![allow(unreachable_pub, reason = "shared by several test binaries")]
 
 use std::{
     io,

@@ -1,9 +1,10 @@
 //! The task that keeps one issuer's keys fresh.
 
 use std::{
-    future::{Future, pending, poll_fn},
+    future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
+    task::Poll,
 };
 
 use super::{
@@ -84,18 +85,23 @@ impl Driver {
         }
     }
 
-    async fn demanded(&self) {
-        while !self.shared.shell.is_demanded() {
-            if !self.shared.shell.is_in_charge(self.epoch) {
-                // There are always news then; `while_in_charge` ends this.
-                pending::<()>().await;
+    /// Ends when a request waits. It looks whenever the driver is polled: the news may have gone to `while_in_charge`, which
+    /// polls this again then.
+    pub(super) fn demanded(&self) -> impl Future<Output = ()> {
+        poll_fn(|context| {
+            if self.shared.shell.is_demanded() {
+                return Poll::Ready(());
             }
-            self.news().await;
-        }
+            // Taken here, it is not news for `while_in_charge` any more: so it looks again, and at the charge as well.
+            if self.shared.shell.poll_news(self.epoch, context).is_ready() {
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
     }
 
     /// Does the work, unless another driver takes over or nothing is to be driven any more.
-    async fn while_in_charge<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn while_in_charge<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         loop {
             tokio::select! {

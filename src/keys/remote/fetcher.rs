@@ -167,6 +167,7 @@ impl Fetcher {
         let known = self.discovered().as_ref().map(|discovered| (discovered.jwks_uri.clone(), discovered.at));
         if let Some((jwks_uri, at)) = &known
             && now.saturating_sub(*at) < REDISCOVER
+            && ask == Ask::Usual
         {
             return Ok(jwks_uri.clone());
         }

@@ -227,6 +227,50 @@ impl Scene {
     }
 }
 
+/// Lets a request come while its driver looks for news: from the drop of a waker, which runs in the middle of that.
+struct Between(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Wake for Between {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Between {
+    fn drop(&mut self) {
+        if let Some(request) = self.0.get_mut().unwrap().take() {
+            request();
+        }
+    }
+}
+
+#[test]
+fn a_request_between_two_looks_of_its_driver_is_seen() {
+    let scene = Scene::new(false, false);
+    let shared = Arc::clone(&scene.shared);
+    let driver = Driver { shared: Arc::clone(&shared), epoch: 1 };
+    let waiting = Arc::new(Mutex::new(None));
+    let request = {
+        let (shared, waiting) = (Arc::clone(&shared), Arc::clone(&waiting));
+        move || {
+            let ask = |refresh: &mut Refresh, now| refresh.key_missing(now, 0);
+            *waiting.lock().unwrap() = Some(shared.shell.demand(Need::Key, Still.monotonic(), ask));
+            shared.shell.signal();
+        }
+    };
+    let mut work = Box::pin(driver.while_in_charge(driver.demanded()));
+    let waker = Waker::from(Arc::new(Between(Mutex::new(Some(Box::new(request))))));
+    assert!(work.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut poll = work.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(waiting.lock().unwrap().is_some(), "the request came within that poll");
+    while poll.is_pending() {
+        assert_eq!(woken.0.swap(0, Ordering::Relaxed), 1, "the driver sleeps while a request waits");
+        poll = work.as_mut().poll(&mut Context::from_waker(&waker));
+    }
+    assert_eq!(poll, Poll::Ready(Some(())));
+}
+
 /// Every order of the steps of four futures, each of which keeps its own order.
 fn each_order(steps: &[[Step; 3]; 4], visit: &mut impl FnMut(&[(usize, Step)])) -> usize {
     fn go(

@@ -238,6 +238,17 @@ fn key_13_and_14_keys_that_share_a_kid() {
 }
 
 #[test]
+fn key_15_what_nobody_reads_is_ignored_whatever_it_is() {
+    for ignored in
+        [r#""z":1e999"#, r#""x5c":[1e999]"#, r#""z":{"a":[-1e400]}"#, r#""x5t":5"#, r#""ext":null"#]
+    {
+        let jwk = ec().to_string().replacen('{', &format!("{{{ignored},"), 1);
+        let keys = import(&jwk, 0, &AlgorithmSet::default());
+        assert_eq!(keys.map(|keys| keys.len()), Ok(1), "{ignored}");
+    }
+}
+
+#[test]
 fn a_key_prints_its_algorithm_and_name_and_nothing_else() {
     let keys = import(&ec().to_string(), 0, &AlgorithmSet::default()).unwrap();
     assert_eq!(format!("{:?}", keys[0]), r#"VerificationKey { algorithm: Es256, kid: Is("ec"), .. }"#);
