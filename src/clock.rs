@@ -84,6 +84,14 @@ impl UnixTime {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The moment of a `Date` field (RFC 9110 §5.6.7); `None` for a text that is none, or before 1970.
+    #[expect(clippy::disallowed_types, reason = "the library's type for a moment; nobody asks the time here")]
+    pub(crate) fn from_http_date(text: &str) -> Option<Self> {
+        let date: std::time::SystemTime = httpdate::parse_http_date(text).ok()?;
+        let since = date.duration_since(UNIX_EPOCH).ok()?;
+        Some(Self::from_secs(i64::try_from(since.as_secs()).ok()?))
+    }
+
     /// Whether the moment lies in 1970 or later.
     pub const fn is_readable(self) -> bool {
         self.0 >= 0

@@ -13,8 +13,8 @@ mod fetch;
 use std::time::Duration;
 
 use bearergate::{
-    Claims, FetchErrorKind, Issuer, KeyChange, KeyChanges, KeyState, Presented, ResourceServer,
-    testing::{TestClock, TestIssuer},
+    Claims, FetchErrorKind, Issuer, KeyChange, KeyChanges, KeyState, Presented, ResourceServer, UnixTime,
+    testing::{Endpoint, Fault, TestClock, TestIssuer},
 };
 use common::{RESOURCE, log::Log};
 use fetch::{Mode, ScriptedFetch};
@@ -27,6 +27,7 @@ struct Scene {
     fetch: ScriptedFetch,
     api: ResourceServer,
     changes: KeyChanges,
+    clock: TestClock,
 }
 
 impl Scene {
@@ -36,12 +37,12 @@ impl Scene {
         let fetch = ScriptedFetch::new(&issuer);
         let api = ResourceServer::builder(RESOURCE)
             .trust(Issuer::discover(issuer.url()))
-            .clock(clock)
+            .clock(clock.clone())
             .http_client(fetch.clone())
             .build()
             .unwrap();
         let changes = api.key_changes();
-        Self { issuer, fetch, api, changes }
+        Self { issuer, fetch, api, changes, clock }
     }
 
     async fn accepts(&self, token: &str) {
@@ -141,6 +142,7 @@ async fn health_is_one_json_object() {
                 "failures": 0,
                 "last_error": null,
                 "next_attempt_seconds": as_json(&scene.api)["issuers"][0]["next_attempt_seconds"],
+                "clock_skew_seconds": null,
                 "claims_mismatches": 0,
             },
             {
@@ -152,6 +154,7 @@ async fn health_is_one_json_object() {
                 "failures": 0,
                 "last_error": null,
                 "next_attempt_seconds": null,
+                "clock_skew_seconds": null,
                 "claims_mismatches": 0,
             },
         ])
@@ -230,6 +233,49 @@ async fn who_listens_too_slowly_is_told_so_and_ends_with_the_server() {
     assert_eq!(scene.heard().await.len(), 256);
     drop(scene.api);
     assert_eq!(scene.changes.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_differs_from_the_issuers_is_seen() {
+    let scene = Scene::new();
+    let skew = || scene.api.health().issuers()[0].clock_skew_seconds();
+    let with = |fields: &[(http::HeaderName, &'static str)]| {
+        let fields = fields.iter().map(|(name, value)| (name.clone(), http::HeaderValue::from_static(value)));
+        scene.fetch.set(Mode::WithHeaders(fields.collect()));
+    };
+    use http::header::{AGE, DATE};
+    // The issuer's clock shows this; ours shows 1,000 s less.
+    const SHOWN: i64 = 1_800_000_000;
+    scene.clock.set(UnixTime::from_secs(SHOWN - 1000));
+    for (fields, expected) in [
+        (&[(DATE, "Fri, 15 Jan 2027 08:00:00 GMT")] as &[_], Some(1000)),
+        (&[(DATE, "Fri, 15 Jan 2027 07:00:00 GMT")], Some(1000 - 3600)),
+        // From a cache: so old is the answer.
+        (&[(DATE, "Fri, 15 Jan 2027 07:40:00 GMT"), (AGE, "200")], Some(0)),
+        (&[(DATE, "Fri, 15 Jan 2027 07:40:00 GMT"), (AGE, "x")], None),
+        (&[(DATE, "yesterday")], None),
+        (&[], None),
+    ] {
+        with(fields);
+        scene.api.refresh_now().await.unwrap();
+        assert_eq!(skew(), expected, "{fields:?}");
+    }
+}
+
+#[test]
+fn a_large_skew_is_logged_once() {
+    let ((), log) = Log::during(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(async {
+            let scene = Scene::new();
+            scene.issuer.faults().set(Endpoint::Jwks, Fault::SkewedDate(-100));
+            for _ in 0..3 {
+                scene.api.refresh_now().await.unwrap();
+            }
+        });
+    });
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("clock is ahead")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("seconds=-100") && lines[0].contains("WARN"), "{log}");
 }
 
 #[test]

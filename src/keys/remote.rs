@@ -54,6 +54,7 @@ pub(crate) struct Status {
     pub(crate) usable: usize,
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) last_error: Option<Arc<FetchError>>,
+    pub(crate) skew: Option<i64>,
 }
 
 /// What a request does next.
@@ -76,7 +77,7 @@ impl Remote {
         let (now, limits) = (source.clock.monotonic(), Limits::default());
         let shell = match source.restore(limits) {
             Some(Restored { set, left }) => {
-                let notes = Notes::restored(Inventory::of(&set));
+                let notes = Notes::restored(Inventory::of(&set, None));
                 Shell::restored(Refresh::restored(limits, now, left), Arc::new(set), notes)
             }
             None => Shell::new(Refresh::new(limits, now), Notes::default()),
@@ -215,6 +216,7 @@ impl Remote {
             usable: notes.usable(),
             skipped: notes.skipped().to_vec(),
             last_error: notes.last_error(),
+            skew: notes.skew(),
         })
     }
 
@@ -288,8 +290,8 @@ impl Shared {
     fn finish(&self, sequence: Sequence, result: Result<Fetched, FetchError>) {
         let (now, jitter) = (self.now(), fastrand::f64());
         let event = match result {
-            Ok(Fetched { set, lifetime, .. }) => {
-                let inventory = Inventory::of(&set);
+            Ok(Fetched { set, lifetime, skew, .. }) => {
+                let inventory = Inventory::of(&set, skew);
                 let outcome = Outcome::Keys { keys: set, lifetime };
                 self.shell.finish(now, jitter, sequence, outcome, |notes| notes.adopted(inventory))
             }

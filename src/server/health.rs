@@ -53,6 +53,7 @@ pub struct IssuerHealth {
     failures: u32,
     last_error: Option<String>,
     next_attempt_seconds: Option<u64>,
+    clock_skew_seconds: Option<i64>,
     claims_mismatches: u64,
 }
 
@@ -92,6 +93,7 @@ impl IssuerHealth {
             failures: 0,
             last_error: None,
             next_attempt_seconds: None,
+            clock_skew_seconds: None,
             claims_mismatches: entry.claims_mismatches.load(Ordering::Relaxed),
         };
         match &entry.keys {
@@ -122,6 +124,7 @@ impl IssuerHealth {
             failures: status.failures,
             last_error: status.last_error.map(|error| error.to_string()),
             next_attempt_seconds: Some(next.as_secs()),
+            clock_skew_seconds: status.skew,
             ..self
         }
     }
@@ -169,6 +172,12 @@ impl IssuerHealth {
     /// When the issuer is asked next; zero while it is being asked, `None` for fixed keys.
     pub fn next_attempt(&self) -> Option<Duration> {
         self.next_attempt_seconds.map(Duration::from_secs)
+    }
+
+    /// By how many seconds the issuer's clock was ahead of this machine's when it last answered, as its `Date` says; below
+    /// zero, behind. More than 30 are worth a `warn` line: tokens of an issuer that is ahead are not valid yet.
+    pub fn clock_skew_seconds(&self) -> Option<i64> {
+        self.clock_skew_seconds
     }
 
     /// Good tokens that were refused because their claims did not fit the type of the layer or handler, since the entry

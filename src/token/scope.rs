@@ -321,6 +321,15 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_equal_word_for_word_in_order() {
+        let list = |text| Scopes::parse(text).unwrap();
+        assert_eq!(list("a b"), Scopes::from_static(&["a", "b"]));
+        assert_ne!(list("a b"), list("b a"));
+        assert_ne!(list("a"), list("a b"));
+        assert_eq!(Scopes::from(Scope::try_from("a").unwrap()), list("a"));
+    }
+
+    #[test]
     fn a_scope_prints_as_it_is() {
         let scope = Scope::try_from("read:orders").unwrap();
         assert_eq!(

@@ -5,11 +5,15 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, StatusCode, header::CACHE_CONTROL, uri::InvalidUri};
+use http::{
+    HeaderMap, StatusCode,
+    header::{AGE, CACHE_CONTROL, DATE},
+    uri::InvalidUri,
+};
 use url::Url;
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, UnixTime},
     fetch::{
         ATTEMPT_TIMEOUT, Fetch, FetchError, FetchErrorKind, FetchRequest, FetchResponse, MAX_JWKS_BYTES,
         MAX_METADATA_BYTES,
@@ -91,6 +95,8 @@ pub(super) struct Fetched {
     pub(super) set: Arc<KeySet>,
     /// As the server names it.
     pub(super) lifetime: Option<Duration>,
+    /// By how many seconds the server's clock is ahead of ours, if it says what it shows.
+    pub(super) skew: Option<i64>,
     /// What is kept across restarts, if anything is.
     pub(super) published: Option<Arc<Published>>,
 }
@@ -144,8 +150,10 @@ impl Fetcher {
             *self.discovered() = None;
         }
         let response = response?;
+        let skew = skew(&response.headers, self.source.clock.wall());
         if response.status == StatusCode::NOT_MODIFIED {
             let renewed = held.and_then(|held| self.shelf.renew(held, &response.headers));
+            let renewed = renewed.map(|fetched| Fetched { skew, ..fetched });
             return renewed.ok_or_else(|| FetchErrorKind::Status(response.status).into());
         }
         let set = KeySet::parse(&response.body, &self.source.algorithms)
@@ -156,7 +164,7 @@ impl Fetcher {
         }
         let keeper = self.source.keeper.as_ref();
         let published = keeper.map(|_| Arc::new(Published::of(&url, &response.body, &set)));
-        let fetched = Fetched { set: Arc::new(set), lifetime: lifetime(&response.headers), published };
+        let fetched = Fetched { set: Arc::new(set), lifetime: lifetime(&response.headers), skew, published };
         self.shelf.put(url, &response.headers, &fetched, now);
         Ok(fetched)
     }
@@ -276,6 +284,14 @@ pub(super) fn lifetime(headers: &HeaderMap) -> Option<Duration> {
         }
     }
     lifetime
+}
+
+/// By how many seconds the clock of the server, or of the cache that vouches for its `Age` (RFC 9111 §5.1), is ahead.
+fn skew(headers: &HeaderMap, now: UnixTime) -> Option<i64> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let date = UnixTime::from_http_date(text(DATE)?)?;
+    let age = text(AGE).map_or(Some(0), |age| age.trim().parse::<u32>().ok())?;
+    now.is_readable().then(|| date.as_secs().saturating_add(age.into()).saturating_sub(now.as_secs()))
 }
 
 /// Between an attempt and its quick retry.

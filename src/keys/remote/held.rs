@@ -70,7 +70,8 @@ impl Shelf {
             return None;
         }
         let lifetime = if headers.contains_key(CACHE_CONTROL) { lifetime(headers) } else { held.lifetime };
-        let fetched = Fetched { set: Arc::clone(&held.set), lifetime, published: held.published.clone() };
+        let fetched =
+            Fetched { set: Arc::clone(&held.set), lifetime, skew: None, published: held.published.clone() };
         *self.lock() = Some(Held { lifetime, ..held });
         Some(fetched)
     }

@@ -20,24 +20,27 @@ pub(crate) struct Notes {
     skipped: Vec<Skipped>,
     /// Of the JWKs in use, in order.
     identities: Vec<u64>,
+    /// By how many seconds the issuer's clock was ahead when it answered last.
+    skew: Option<i64>,
 }
 
 /// What an adopted set is, apart from its keys.
 pub(super) struct Inventory {
     skipped: Vec<Skipped>,
     identities: Vec<u64>,
+    skew: Option<i64>,
 }
 
 impl Inventory {
-    pub(super) fn of(set: &KeySet) -> Self {
-        Self { skipped: set.skipped().to_vec(), identities: set.identities() }
+    pub(super) fn of(set: &KeySet, skew: Option<i64>) -> Self {
+        Self { skipped: set.skipped().to_vec(), identities: set.identities(), skew }
     }
 }
 
 impl Notes {
     /// What an earlier process left.
     pub(super) fn restored(inventory: Inventory) -> Self {
-        Self { last_error: None, skipped: inventory.skipped, identities: inventory.identities }
+        Self { last_error: None, skipped: inventory.skipped, identities: inventory.identities, skew: None }
     }
 
     /// Why the last attempt failed, if it did.
@@ -54,8 +57,13 @@ impl Notes {
         self.identities.len()
     }
 
+    pub(super) fn skew(&self) -> Option<i64> {
+        self.skew
+    }
+
     pub(super) fn adopted(&mut self, inventory: Inventory) -> Event {
-        let Inventory { skipped, identities } = inventory;
+        let Inventory { skipped, identities, skew } = inventory;
+        let is_large = |skew: Option<i64>| skew.is_some_and(|skew| skew.unsigned_abs() > LARGE_SKEW);
         let without = |these: &[u64], those: &[u64]| {
             these.iter().filter(|identity| those.binary_search(identity).is_err()).count()
         };
@@ -66,8 +74,9 @@ impl Notes {
             vanished: without(&self.identities, &identities),
             recovered: self.last_error.take().is_some(),
             skipped: (self.skipped != skipped).then(|| skipped.clone()),
+            skew: skew.filter(|_| is_large(skew) && !is_large(self.skew)),
         };
-        (self.skipped, self.identities) = (skipped, identities);
+        (self.skipped, self.identities, self.skew) = (skipped, identities, skew);
         event
     }
 
@@ -88,6 +97,8 @@ pub(super) enum Event {
         recovered: bool,
         /// Where it changed.
         skipped: Option<Vec<Skipped>>,
+        /// Where it has become large.
+        skew: Option<i64>,
     },
     Failed {
         error: Arc<FetchError>,
@@ -99,7 +110,14 @@ impl Event {
     /// Last of all: a subscriber may do anything, and must find nothing half done.
     pub(super) fn tell(&self, issuer: &Arc<str>, feed: &Feed) {
         match self {
-            Self::Adopted { usable, before, appeared, vanished, recovered, skipped } => {
+            Self::Adopted { usable, before, appeared, vanished, recovered, skipped, skew } => {
+                if let Some(seconds) = skew {
+                    warn!(
+                        issuer = &**issuer,
+                        seconds,
+                        "the issuer's clock is ahead of ours by so much, or behind it: set one of them right"
+                    );
+                }
                 if *recovered {
                     tell_of_recovery(issuer, feed);
                 }
@@ -133,6 +151,9 @@ impl Event {
         }
     }
 }
+
+/// Half of the leeway that tokens get by default: what is left for it is soon used up.
+const LARGE_SKEW: u64 = 30;
 
 fn tell_of_recovery(issuer: &Arc<str>, feed: &Feed) {
     warn!(issuer = &**issuer, "keys are refreshed again");

@@ -167,7 +167,10 @@ impl Scene {
                 unreachable!()
             };
             let set = KeySet::parse(JWKS.as_bytes(), &AlgorithmSet::default()).unwrap();
-            shared.finish(sequence, Ok(Fetched { set: Arc::new(set), lifetime: None, published: None }));
+            shared.finish(
+                sequence,
+                Ok(Fetched { set: Arc::new(set), lifetime: None, skew: None, published: None }),
+            );
         }
         let seen = u64::from(warm);
         let remote = Arc::new(Mutex::new(Some(Remote { shared: Arc::clone(&shared) })));
