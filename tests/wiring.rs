@@ -3,6 +3,7 @@
 
 #[path = "common/fetch.rs"]
 mod fetch;
+#[allow(unreachable_pub, reason = "shared by several test binaries")]
 #[path = "common/log.rs"]
 mod log;
 

@@ -1,5 +1,4 @@
 //! Everything that is logged, as text.
-#![allow(unreachable_pub, reason = "shared by several test binaries")]
 
 use std::{
     io,
