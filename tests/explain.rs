@@ -336,7 +336,7 @@ fn explain_agrees_with_validate_on_any_mutation() {
 }
 
 #[test]
-fn explain_agrees_when_the_clock_cannot_be_read() {
+fn ops_07_a_clock_that_cannot_be_read_is_503_and_explain_agrees() {
     let issuer = issuer([Algorithm::Es256]);
     let api = Api::trusting([trusted(&issuer)]);
     let token = issuer.token().mint();

@@ -11,7 +11,9 @@ mod common;
 use std::{sync::LazyLock, time::Duration};
 
 use bearergate::{Algorithm, Issuer, Presented, ResourceServer, UnixTime, testing::TestIssuer};
-use common::{NOW, RESOURCE, StillClock, at_once, decode, issuer, numbers::difference, with_signature};
+use common::{
+    NOW, RESOURCE, StillClock, at_once, decode, encode, issuer, numbers::difference, with_signature,
+};
 use proptest::{prelude::*, sample::Index};
 use serde_json::{Value, json};
 
@@ -133,6 +135,38 @@ proptest! {
         prop_assert!(accepts(&server(&ISSUER, jwks.to_string(), 60).0, &token));
         jwks["keys"][0][name] = value;
         prop_assert!(!accepts(&server(&ISSUER, jwks.to_string(), 60).0, &token), "{}", jwks);
+    }
+
+    /// Whatever stands in a request or in the segments of a token: an answer, and no panic.
+    #[test]
+    fn ops_04_no_input_panics(
+        field in proptest::collection::vec(any::<u8>(), 0..200),
+        segments in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 0..6),
+        header in any::<String>(),
+        payload in any::<String>(),
+    ) {
+        let (server, _) = &TEXTS[0];
+        let encoded: Vec<_> = segments.iter().map(encode).collect();
+        let texts = [
+            String::from_utf8_lossy(&field).into_owned(),
+            encoded.join("."),
+            ISSUER.token().header_text(&header).payload_text(&payload).mint(),
+            ISSUER.token().payload_text(&payload).mint(),
+        ];
+        for text in &texts {
+            prop_assert!(!accepts(server, text), "{}", text);
+            prop_assert!(!server.explain(&Presented::bearer(text)).is_accepted());
+        }
+        let mut request = http::Request::new(());
+        for value in [field.clone(), [b"Bearer ", field.as_slice()].concat()] {
+            if let Ok(value) = http::HeaderValue::from_bytes(&value) {
+                request.headers_mut().append(http::header::AUTHORIZATION, value);
+            }
+        }
+        let (parts, ()) = request.into_parts();
+        if let Ok(presented) = Presented::from_parts(&parts) {
+            prop_assert!(at_once(server.validate::<bearergate::Claims>(&presented)).is_err());
+        }
     }
 
     /// One token, one text: whatever is done to a good one, it is refused, unless nothing was done. The one exception is the

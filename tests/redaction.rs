@@ -18,8 +18,8 @@ use bearergate::{
     testing::{TestClock, TestIssuer, TokenBuilder},
 };
 use common::{
-    Api, ISSUER, NOW, NoNetwork, RESOURCE, StillClock, at_once, encode, issuer, jwk, keys::pem, log::Log,
-    segments, set, trusted, with,
+    Api, ISSUER, NOW, NoNetwork, RESOURCE, StillClock, at_once, encode, es256, issuer, jwk, keys::pem,
+    log::Log, segments, set, trusted, with,
 };
 use http::{Method, Request, Response, Uri};
 use serde::Deserialize;
@@ -509,4 +509,63 @@ fn the_search_finds_what_is_printed() {
         let found = std::panic::catch_unwind(|| printed.shows_nothing_of(std::slice::from_ref(&text)));
         assert!(found.is_err(), "{leak}");
     }
+}
+
+#[test]
+fn ops_02_the_mac_key_of_kept_keys_is_not_printed() {
+    #[derive(Debug)]
+    struct Nowhere;
+    impl bearergate::SnapshotStore for Nowhere {
+        fn load(&self, _: &str) -> std::io::Result<Option<Vec<u8>>> {
+            Ok(None)
+        }
+
+        fn save(&self, _: &str, _: &[u8]) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let key = format!("{MARKED}-mac-key-of-more-than-32-octets");
+    let kept = bearergate::KeySnapshots::store(Nowhere, &key);
+    let builder = ResourceServer::builder("https://api.example.com").keep_keys(kept.clone());
+    for text in [format!("{kept:?}"), format!("{builder:?}"), format!("{kept:#?}")] {
+        assert!(!text.contains(MARKED) && !text.contains(&encode(&key)), "{text}");
+        assert!(!text.contains(&format!("{:?}", key.as_bytes())), "{text}");
+    }
+}
+
+/// The values of `reason` in what was logged.
+fn reasons(log: &str) -> Vec<&str> {
+    let after = log.split("reason=").skip(1);
+    after.map(|rest| rest.split([' ', '\n']).next().unwrap().trim_matches('"')).collect()
+}
+
+#[test]
+fn ops_03_labels_are_a_closed_set() {
+    let all: Vec<_> = AuthErrorKind::ALL.iter().map(|kind| kind.label()).collect();
+    for (place, label) in all.iter().enumerate() {
+        assert!(label.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_'), "{label}");
+        assert!(!all[..place].contains(label), "{label} twice");
+    }
+    let (issuer, api) = es256();
+    let token = || issuer.token();
+    let tokens = [
+        token().issuer(format!("https://{MARKED}")),
+        token().header("kid", MARKED),
+        token().header("alg", MARKED),
+        token().header("typ", MARKED),
+        token().audience(MARKED),
+        token().expired(),
+        token().forged(),
+    ];
+    let ((), log) = Log::during(|| {
+        for token in tokens {
+            let error =
+                at_once(api.server.validate::<Claims>(&Presented::bearer(&token.mint()))).unwrap_err();
+            let _refusal = api.server.refuse(error);
+        }
+    });
+    let reasons = reasons(&log);
+    assert_eq!(reasons.len(), 7, "{log}");
+    assert!(reasons.iter().all(|reason| all.contains(reason)), "{log}");
+    assert!(!log.contains(MARKED), "{log}");
 }

@@ -82,8 +82,11 @@ fn security_md_holds_the_table() {
 }
 
 /// Rows without a test, each with its reason. A row that gets one must leave this list.
-const WITHOUT: [(&str, &str); 2] =
-    [("KEY-16", "timing is the signature library's"), ("OPS-08", "dependencies are checked by `.ci/run`")];
+const WITHOUT: [(&str, &str); 3] = [
+    ("KEY-16", "timing is the signature library's"),
+    ("OPS-05", "verified tokens are not cached yet"),
+    ("OPS-08", "dependencies are checked by `.ci/run`"),
+];
 
 #[test]
 fn every_row_that_exists_has_a_test_or_a_reason() {
@@ -98,6 +101,9 @@ fn every_row_that_exists_has_a_test_or_a_reason() {
         ("ISS", 5),
         ("BND", 4),
         ("HTP", 11),
+        ("JWK", 19),
+        ("DSC", 3),
+        ("OPS", 10),
     ];
     let tested: BTreeSet<String> = tests_by_row().into_keys().collect();
     let rows = last

@@ -161,3 +161,33 @@ fn key_14_four_keys_of_one_name_cost_four_checks() {
     assert!(!judge.accepts(issuer.token().header("kid", "shared").forged().mint().as_bytes()));
     assert_eq!(CHECKS.get() - before, 4);
 }
+
+#[test]
+fn ops_06_a_bad_token_costs_at_most_one_signature_check_and_most_cost_none() {
+    let issuer = TestIssuer::builder().default_audience(RESOURCE).offline("https://as.example");
+    let api =
+        ResourceServer::builder(RESOURCE).trust(Issuer::jwks(issuer.url(), issuer.jwks())).build().unwrap();
+    let judge = Judge { api, mutants: 0, checks: 0 };
+    let good = issuer.token();
+    for (what, token, checks) in [
+        ("good", good.clone().mint(), 1),
+        ("forged", good.clone().forged().mint(), 1),
+        ("too long", good.clone().claim("x", "y".repeat(16 * 1024)).mint(), 0),
+        ("four segments", format!("{}.e30", good.clone().mint()), 0),
+        ("alg none", good.clone().header("alg", "none").mint(), 0),
+        ("alg of another key", good.clone().header("alg", "RS256").mint(), 0),
+        ("crit", good.clone().header("crit", ["x"]).mint(), 0),
+        ("payload no object", good.clone().payload_text("[]").mint(), 0),
+        ("unknown issuer", good.clone().issuer("https://other.example").mint(), 0),
+        ("expired", good.clone().expired().mint(), 0),
+        ("another audience", good.clone().audience("other").mint(), 0),
+        ("unknown kid", good.clone().header("kid", "other").mint(), 0),
+        ("an ID token", good.clone().claim("at_hash", "x").mint(), 1),
+    ] {
+        let before = CHECKS.get();
+        assert_eq!(judge.accepts(token.as_bytes()), what == "good", "{what}");
+        let cost = CHECKS.get() - before;
+        assert!(cost <= checks, "{what}: {cost}");
+        assert!(cost == checks || what == "an ID token", "{what}: {cost}");
+    }
+}
