@@ -1,4 +1,4 @@
-//! Writes first inputs for every target, made by the embedded issuer, into `fuzz/corpus` or the folder that is named.
+//! Writes inputs for every target, those of the embedded issuer and past findings, into `fuzz/corpus` or the folder that is named.
 
 use std::{fs, io, path::Path};
 
@@ -33,6 +33,8 @@ fn main() -> io::Result<()> {
         write("claims", algorithm.name(), token.payload_json().as_bytes())?;
         write("authorization", algorithm.name(), format!("Bearer {}", token.mint()).as_bytes())?;
     }
+    // What fuzzing has found is an input from then on.
+    write("claims", "found-raw-value", b"{\"$serde_json::private::RawValue\":1\n}\n")?;
     write("authorization", "basic", b"Basic eDp5")?;
     write("challenge", "realm", b"https://api.example.com")?;
     write("challenge", "quotes", b"a\"b\\c")?;
