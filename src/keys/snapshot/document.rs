@@ -160,5 +160,5 @@ pub(super) const MAX_DOCUMENT_BYTES: usize = MAX_JWKS_BYTES + 16 * 1024;
 /// The largest leeway of tokens: a clock that is set further back says nothing about an age.
 const LARGEST_STEP_BACK: Duration = Duration::from_secs(300);
 
-#[cfg(all(test, feature = "aws-lc-rs"))]
+#[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod tests;
