@@ -164,6 +164,37 @@ async fn health_is_one_json_object() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_reason_to_skip_a_key_has_a_label() {
+    let scene = Scene::new();
+    let mut jwks: Value = serde_json::from_str(&scene.issuer.jwks()).unwrap();
+    let good = jwks["keys"][0].clone();
+    let with = |name: &str, value: Value| {
+        let mut jwk = good.clone();
+        jwk[name] = value;
+        jwk
+    };
+    let es384 = TestIssuer::builder().algorithms([bearergate::Algorithm::Es384]).offline(ISSUER);
+    let es384: Value = serde_json::from_str(&es384.jwks()).unwrap();
+    let odd = [
+        (es384["keys"][0].clone(), "algorithm_not_allowed"),
+        (with("kid", json!(5)), "malformed"),
+        (with("use", json!("enc")), "not_for_signatures"),
+        (with("x", good["y"].clone()), "weak"),
+        (with("d", json!("AAAA")), "private"),
+        (with("kty", json!("oct")), "symmetric"),
+        (with("alg", json!("ES256K")), "unsupported"),
+    ];
+    let keys = jwks["keys"].as_array_mut().unwrap();
+    keys.extend(odd.iter().map(|(jwk, _)| jwk.clone()));
+    scene.fetch.set(Mode::Jwks(jwks.to_string()));
+    scene.api.ready().await.unwrap();
+    let health = scene.api.health();
+    let reasons: Vec<_> = health.issuers()[0].skipped_keys().iter().map(|jwk| jwk.reason).collect();
+    assert_eq!(reasons, odd.map(|(_, reason)| reason));
+    assert_eq!(health.issuers()[0].usable_keys(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn changes_of_keys_are_told() {
     let mut scene = Scene::new();
     scene.api.ready().await.unwrap();

@@ -812,3 +812,18 @@ fn key_01_to_03_hold_for_pem_too() {
     let result = build_with_pem(&pem("RSA PUBLIC KEY", &negative));
     assert!(matches!(result, Err(ConfigError::FixedKeys { .. })), "a negative modulus: {result:?}");
 }
+
+#[test]
+fn pem_of_an_unknown_curve_or_under_another_label_is_refused() {
+    let reason = |pem: &str| match build_with_pem(pem).unwrap_err() {
+        ConfigError::FixedKeys { reason, .. } => reason,
+        other => panic!("{other}"),
+    };
+    // id-ecPublicKey on secp256k1.
+    let head = hex("3056301006072a8648ce3d020106052b8104000a034200");
+    let key = [head.as_slice(), &[0x04], &[7; 64]].concat();
+    assert!(reason(&pem("PUBLIC KEY", &key)).contains("not supported"));
+    let good = pem("PUBLIC KEY", &spki_der(&Subject::p256().jwk));
+    assert!(build_with_pem(&good).is_ok());
+    assert!(reason(&format!("RSA PUBLIC KEY\n{good}")).contains("PEM"));
+}

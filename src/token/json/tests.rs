@@ -138,6 +138,10 @@ fn jsn_05_depth_is_capped() {
 
 #[test]
 fn strings_are_compared_after_unescaping() {
+    let controls = scan_object(r#"{"\b\f\n\r\t\"\\":0}"#, Nested::Unique, |name, _| {
+        assert_eq!(name.unescape(), "\u{8}\u{c}\n\r\t\"\\");
+    });
+    assert_eq!(controls, Ok(()));
     let text = r#"{"k":"a\u00e9\n\ud83d\ude00\/"}"#;
     let mut seen = None;
     scan_object(text, Nested::Unique, |_, value| seen = value.raw_str(text)).unwrap();
