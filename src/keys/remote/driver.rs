@@ -1,9 +1,10 @@
 //! The task that keeps one issuer's keys fresh.
 
 use std::{
-    future::{Future, pending, poll_fn},
+    future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
+    task::{Poll, ready},
 };
 
 use super::{
@@ -66,14 +67,21 @@ impl Driver {
         self.shared.fetcher.attempt(if is_emergency { Ask::Emergency } else { Ask::Usual }).await
     }
 
-    async fn demanded(&self) {
-        while !self.shared.shell.is_demanded() {
-            if !self.shared.shell.is_in_charge(self.epoch) {
-                // There are always news then; `while_in_charge` ends this.
-                pending::<()>().await;
+    /// Ends when a request waits for an issuer that may well answer. Looks at every poll: `while_in_charge`, around this, may
+    /// have taken the news of it.
+    pub(super) fn demanded(&self) -> impl Future<Output = ()> {
+        poll_fn(|context| {
+            loop {
+                if self.shared.shell.is_demanded() {
+                    return Poll::Ready(());
+                }
+                if !self.shared.shell.is_in_charge(self.epoch) {
+                    // There are always news then; `while_in_charge` ends this.
+                    return Poll::Pending;
+                }
+                ready!(self.shared.shell.poll_news(self.epoch, context));
             }
-            self.news().await;
-        }
+        })
     }
 
     /// Does the work, unless another driver takes over or nothing is to be driven any more.
