@@ -33,15 +33,15 @@ pub async fn cold_start() -> Row {
     tally.row("cold start, 1,000 at once", fetches).bound(fetches == 1 && tally.refused() == 0, "= 1")
 }
 
-pub async fn down_at_boot() -> Row {
-    const DOWN: Duration = Duration::from_secs(4);
+pub async fn down_at_boot(quick: bool) -> Row {
+    let down_for = Duration::from_secs(if quick { 2 } else { 4 });
     let scene = Scene::cold().await;
     scene.issuer.faults().refuse_connections().await;
     // Built before the socket closed, so that the port is known: this one never saw it open.
     let api = Api::start(&scene.clock, [scene.issuer.trusted()]).await;
     let (tally, token) = (Tally::default(), token(&scene.issuer));
     let down = now();
-    while down.elapsed() < DOWN {
+    while down.elapsed() < down_for {
         tally.other(api.client.call(Some(&token)).await);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
