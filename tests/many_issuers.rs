@@ -9,8 +9,8 @@ mod fetch;
 use std::time::Duration;
 
 use bearergate::{
-    AuthError, Claims, Issuer, Presented, ResourceServer,
-    testing::{TestClock, TestIssuer},
+    AuthError, AuthErrorKind as Kind, Claims, Issuer, Presented, ResourceServer,
+    testing::{Endpoint, Fault, TestClock, TestIssuer},
 };
 use fetch::{Mode, ScriptedFetch};
 use tokio::sync::Mutex;
@@ -101,5 +101,55 @@ async fn dead_issuers_keep_no_healthy_one_waiting() {
         alive.rotate();
         validate(&api, &alive.token().mint()).await.unwrap();
     }
+    flood.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_issuer_of_a_hundred_that_hangs_costs_the_others_nothing() {
+    let _alone = ALONE.lock().await;
+    let clock = TestClock::new();
+    let issuers: Vec<_> = (0..100)
+        .map(|n| {
+            TestIssuer::builder()
+                .clock(clock.clone())
+                .default_audience(RESOURCE)
+                .offline(format!("https://as{n}.example"))
+        })
+        .collect();
+    let (hanging, others) = issuers.split_first().unwrap();
+    hanging.faults().set(Endpoint::Jwks, Fault::Hang);
+    let fetch = ScriptedFetch::of(&issuers);
+    let mut builder = ResourceServer::builder(RESOURCE).clock(clock).http_client(fetch.clone());
+    for issuer in &issuers {
+        builder = builder.trust(Issuer::discover(issuer.url()));
+    }
+    let api = builder.build().unwrap();
+    let flood = tokio::spawn({
+        let (api, token) = (api.clone(), hanging.token().expires_in(s(99_999)).mint());
+        async move {
+            loop {
+                let refused = validate(&api, &token).await.unwrap_err();
+                assert_eq!(refused.kind(), Kind::KeysUnavailable);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    });
+    for round in 0..20 {
+        let start = tokio::time::Instant::now();
+        let mut asking = tokio::task::JoinSet::new();
+        for issuer in others {
+            let (api, token) = (api.clone(), issuer.token().mint());
+            asking.spawn(async move { validate(&api, &token).await });
+        }
+        for verdict in asking.join_all().await {
+            verdict.unwrap();
+        }
+        // No timer of theirs had to end: the keys are there at once.
+        assert!(start.elapsed() < Duration::from_millis(10), "{round}: {:?}", start.elapsed());
+        assert!(others.iter().all(|issuer| issuer.requests_to(Endpoint::Jwks) == round + 1));
+        pass(s(31)).await;
+        others.iter().for_each(TestIssuer::rotate);
+    }
+    assert!(!flood.is_finished());
     flood.abort();
 }

@@ -16,23 +16,25 @@ use std::{
     io::Write as _,
     process::Stdio,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use axum::{Router, routing::get};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bearergate::{
-    AccessToken, Algorithm, AuthErrorKind, Issuer, Presented, ResourceServer, testing::TestClock,
+    AccessToken, Algorithm, AuthErrorKind, Clock, Issuer, Presented, ResourceServer, SystemClock, UnixTime,
+    testing::TestClock,
 };
 use http::{StatusCode, header::WWW_AUTHENTICATE};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     net::TcpListener,
-    process::{Child, Command},
+    process::{Child, ChildStdin, ChildStdout, Command},
 };
 
 const RESOURCE: &str = "https://api.example.com";
@@ -56,7 +58,17 @@ fn algorithms() -> impl Iterator<Item = Algorithm> {
 struct Provider {
     issuer: String,
     client: reqwest::Client,
+    orders: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
     _process: Child,
+}
+
+/// What it says of itself, on one line.
+#[derive(Deserialize)]
+struct State {
+    ready: bool,
+    #[serde(default)]
+    issuer: String,
 }
 
 impl Provider {
@@ -75,14 +87,22 @@ impl Provider {
             .spawn()
             .expect("node starts");
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        #[derive(Deserialize)]
-        struct Ready {
-            issuer: String,
-        }
-        let line = lines.next_line().await.unwrap().expect("oidc-provider says that it is ready");
-        let ready: Ready = serde_json::from_str(&line).unwrap();
+        let state = Self::state(&mut lines).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Some(Self { issuer: ready.issuer, client, _process: process })
+        let orders = process.stdin.take().unwrap();
+        Some(Self { issuer: state.issuer, client, orders, lines, _process: process })
+    }
+
+    async fn state(lines: &mut Lines<BufReader<ChildStdout>>) -> State {
+        let line = lines.next_line().await.unwrap().expect("oidc-provider says how it is");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Closes its socket and all connections, or opens it again on the same port.
+    async fn listen(&mut self, open: bool) {
+        let order: &[u8] = if open { b"start\n" } else { b"stop\n" };
+        self.orders.write_all(order).await.unwrap();
+        assert_eq!(Self::state(&mut self.lines).await.ready, open);
     }
 
     /// Client credentials; the resource indicator chooses algorithm and audience.
@@ -113,15 +133,18 @@ impl Provider {
     }
 
     async fn rotate(&self, keep_old: bool) {
-        let response = self
-            .client
-            .post(format!("{}/control/rotate", self.issuer))
-            .header("content-type", "application/json")
-            .body(format!("{{\"keep_old\":{keep_old}}}"))
-            .send()
-            .await
-            .unwrap();
-        assert!(response.status().is_success());
+        self.control("rotate", format!("{{\"keep_old\":{keep_old}}}")).await;
+    }
+
+    /// Withdraws every key by which it does not sign.
+    async fn prune(&self) {
+        self.control("prune", String::new()).await;
+    }
+
+    async fn control(&self, what: &str, body: String) {
+        let request = self.client.post(format!("{}/control/{what}", self.issuer));
+        let request = request.header("content-type", "application/json").body(body);
+        assert!(request.send().await.unwrap().status().is_success());
     }
 
     async fn jwks(&self) -> String {
@@ -143,7 +166,7 @@ struct Api {
 }
 
 impl Api {
-    async fn start(provider: &Provider, clock: &TestClock) -> Self {
+    async fn start(provider: &Provider, clock: &(impl Clock + Clone)) -> Self {
         let server = ResourceServer::builder(RESOURCE)
             .trust(Issuer::discover(&provider.issuer).allow_http_on_loopback().algorithms(algorithms()))
             .clock(clock.clone())
@@ -275,6 +298,168 @@ async fn oidc_provider_replaces_its_keys_at_one_stroke() {
     }
     api.refuses(&old, "no key of the issuer fits the token").await;
     assert_eq!(provider.jwks_requests().await, 2);
+}
+
+/// Both clocks of the system, moved ahead: ages too, which `TestClock` leaves alone where time is real.
+#[derive(Clone, Debug, Default)]
+struct OffsetClock(Arc<AtomicU64>);
+
+impl OffsetClock {
+    fn advance(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    fn offset(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Clock for OffsetClock {
+    fn wall(&self) -> UnixTime {
+        SystemClock::default().wall().saturating_add(self.offset())
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock::default().monotonic().saturating_add(self.offset())
+    }
+}
+
+/// Callers that never stop, each with one of the tokens that are good at the moment.
+struct Load {
+    tokens: Arc<Mutex<Vec<String>>>,
+    sent: Arc<AtomicUsize>,
+    refused: Arc<Mutex<Vec<(StatusCode, String)>>>,
+    _callers: tokio::task::JoinSet<()>,
+}
+
+impl Load {
+    const CALLERS: usize = 8;
+
+    fn start(api: &Arc<Api>, tokens: Vec<String>) -> Self {
+        let tokens = Arc::new(Mutex::new(tokens));
+        let (sent, refused) = (Arc::new(AtomicUsize::new(0)), Arc::<Mutex<Vec<_>>>::default());
+        let mut callers = tokio::task::JoinSet::new();
+        for caller in 0..Self::CALLERS {
+            let (api, tokens) = (Arc::clone(api), Arc::clone(&tokens));
+            let (sent, refused) = (Arc::clone(&sent), Arc::clone(&refused));
+            callers.spawn(async move {
+                for turn in caller.. {
+                    let token = {
+                        let tokens = tokens.lock().unwrap();
+                        tokens[turn % tokens.len()].clone()
+                    };
+                    let (status, challenge, _) = api.call(&token).await;
+                    if status != StatusCode::OK {
+                        refused.lock().unwrap().push((status, challenge));
+                    }
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        Self { tokens, sent, refused, _callers: callers }
+    }
+
+    /// From now on, these are good.
+    async fn sends(&self, tokens: Vec<String>) {
+        *self.tokens.lock().unwrap() = tokens;
+        // Whatever was on its way before has its answer then.
+        self.runs(2 * Self::CALLERS).await;
+    }
+
+    /// Ends after so many more requests. Each caller has made its part of them.
+    async fn runs(&self, more: usize) {
+        let until = self.sent.load(Ordering::Relaxed) + more;
+        while self.sent.load(Ordering::Relaxed) < until {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How many requests there were so far, none of which was refused.
+    fn none_refused(&self, when: &str) -> usize {
+        let refused = self.refused.lock().unwrap();
+        assert_eq!((refused.len(), refused.first()), (0, None), "{when}");
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// Good tokens of every algorithm, for as long as a test moves the clock.
+async fn lasting_tokens(provider: &Provider) -> Vec<String> {
+    let mut tokens = Vec::new();
+    for algorithm in algorithms() {
+        let indicator = format!("urn:rs:{algorithm}?aud=https%3A%2F%2Fapi.example.com&ttl=1000000");
+        tokens.push(provider.token(&indicator).await);
+    }
+    tokens
+}
+
+/// With a `kid` that nobody has.
+fn with_invented_key(token: &str) -> String {
+    let rest = token.split_once('.').unwrap().1;
+    let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"{:032x}"}}"#, fastrand::u128(..));
+    format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidc_provider_rotates_prunes_and_goes_down_under_load() {
+    let name = "oidc_provider_rotates_prunes_and_goes_down_under_load";
+    let Some(mut provider) = Provider::start(name).await else { return };
+    let clock = OffsetClock::default();
+    let api = Arc::new(Api::start(&provider, &clock).await);
+    let old = lasting_tokens(&provider).await;
+    let load = Load::start(&api, old.clone());
+    load.runs(200).await;
+
+    // New keys beside the old ones: the first new token shows them.
+    provider.rotate(true).await;
+    let new = lasting_tokens(&provider).await;
+    load.sends([&old[..], &new[..]].concat()).await;
+    load.runs(200).await;
+    assert_eq!(provider.jwks_requests().await, 2);
+    load.none_refused("rotation");
+
+    // The old keys are withdrawn, and gone when the lifetime of the set is over.
+    load.sends(new.clone()).await;
+    provider.prune().await;
+    clock.advance(310);
+    while provider.jwks_requests().await < 3 {
+        load.runs(10).await;
+    }
+    while api.call(&old[0]).await.0 == StatusCode::OK {
+        load.runs(10).await;
+    }
+    api.refuses(&old[0], "no key of the issuer fits the token").await;
+    load.runs(200).await;
+    load.none_refused("prune");
+
+    // Nobody answers for an hour. What cannot be judged is 503.
+    let before = provider.jwks_requests().await;
+    provider.listen(false).await;
+    for _ in 0..60 {
+        clock.advance(60);
+        load.runs(Load::CALLERS).await;
+        let (status, challenge, _) = api.call(&with_invented_key(&new[0])).await;
+        assert_eq!((status, challenge), (StatusCode::SERVICE_UNAVAILABLE, String::new()));
+    }
+
+    load.none_refused("outage");
+
+    // It is back on the same port, and soon signs by new keys.
+    provider.listen(true).await;
+    clock.advance(60);
+    while provider.jwks_requests().await == before {
+        load.runs(10).await;
+    }
+    clock.advance(60);
+    provider.rotate(true).await;
+    let newest = lasting_tokens(&provider).await;
+    load.sends([&new[..], &newest[..]].concat()).await;
+    load.runs(200).await;
+    let (fetches, requests) = (provider.jwks_requests().await, load.none_refused("return"));
+    let line = format!(
+        "interop: {requests} requests under rotation, prune and outage, none refused, {fetches} fetches\n"
+    );
+    let _shown = std::io::stderr().write_all(line.as_bytes());
+    assert!(fetches <= 6, "{fetches}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,13 @@
 // Control:
 //   GET  /control/counters                        {"jwks":n,"discovery":n,"token":n}, the requests so far
 //   POST /control/rotate [{"keep_old":true}]      signs by new keys from now on; the last ones are dropped, or kept published
+//   POST /control/prune                           publishes those keys alone by which it signs
+//
+// A line on stdin: `stop` closes the socket and all connections, and prints {"ready":false}; `start` opens it again on the
+// same port, with the same keys, and prints the first line once more.
 import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
+import { createInterface } from 'node:readline';
 import { Provider, errors } from 'oidc-provider';
 
 const SCOPES = 'read write admin';
@@ -124,7 +129,11 @@ function rotate({ keepOld }) {
   generation += 1;
   signing = generateKeys(generation);
   // Of several keys that fit, the library signs by the first.
-  const provider = new Provider(issuer, { ...settings, jwks: { keys: [...signing, ...last] } });
+  publish([...signing, ...last]);
+}
+
+function publish(keys) {
+  const provider = new Provider(issuer, { ...settings, jwks: { keys } });
   provider.on('server_error', (_ctx, error) => console.error(error));
   answer = provider.callback();
 }
@@ -149,6 +158,9 @@ async function control(request, response) {
       rotate({ keepOld: options?.keep_old === true });
       return send(200, { generation });
     }
+    case 'POST /control/prune':
+      publish(signing);
+      return send(200, { generation });
     default:
       return send(404, { error: 'no such control' });
   }
@@ -163,11 +175,27 @@ const server = createServer((request, response) => {
 // Node closes idle connections after 5 s, often just as a client takes one from its pool.
 server.keepAliveTimeout = 65_000;
 
-server.listen(0, '127.0.0.1', () => {
-  issuer = `http://127.0.0.1:${server.address().port}`;
-  rotate({ keepOld: false });
-  process.stdout.write(`${JSON.stringify({ ready: true, issuer })}\n`);
-});
+const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
-process.stdin.on('close', () => process.exit());
-process.stdin.resume();
+let port = 0;
+function listen() {
+  server.listen(port, '127.0.0.1', () => {
+    if (!issuer) {
+      port = server.address().port;
+      issuer = `http://127.0.0.1:${port}`;
+      rotate({ keepOld: false });
+    }
+    tell({ ready: true, issuer });
+  });
+}
+
+function stop() {
+  server.close(() => tell({ ready: false }));
+  server.closeAllConnections();
+}
+
+const orders = createInterface({ input: process.stdin });
+orders.on('line', (order) => (order === 'stop' ? stop() : listen()));
+orders.on('close', () => process.exit());
+
+listen();

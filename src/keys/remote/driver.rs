@@ -4,7 +4,7 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
-    task::Poll,
+    task::{Poll, ready},
 };
 
 use super::{
@@ -85,18 +85,20 @@ impl Driver {
         }
     }
 
-    /// Ends when a request waits. It looks whenever the driver is polled: the news may have gone to `while_in_charge`, which
-    /// polls this again then.
+    /// Ends when a request waits for an issuer that may well answer. Looks at every poll: `while_in_charge`, around this, may
+    /// have taken the news of it.
     pub(super) fn demanded(&self) -> impl Future<Output = ()> {
         poll_fn(|context| {
-            if self.shared.shell.is_demanded() {
-                return Poll::Ready(());
+            loop {
+                if self.shared.shell.is_demanded() {
+                    return Poll::Ready(());
+                }
+                if !self.shared.shell.is_in_charge(self.epoch) {
+                    // There are always news then; `while_in_charge` ends this.
+                    return Poll::Pending;
+                }
+                ready!(self.shared.shell.poll_news(self.epoch, context));
             }
-            // Taken here, it is not news for `while_in_charge` any more: so it looks again, and at the charge as well.
-            if self.shared.shell.poll_news(self.epoch, context).is_ready() {
-                context.waker().wake_by_ref();
-            }
-            Poll::Pending
         })
     }
 

@@ -140,25 +140,30 @@ struct Scene {
     held: [Held; 4],
 }
 
+/// What one issuer's requests and driver share, without either.
+fn shared(fetch: &Slow) -> Arc<Shared> {
+    let source = Source {
+        issuer: "https://as.example".into(),
+        location: Location::Jwks("https://as.example/jwks".parse().unwrap()),
+        urls: UrlPolicy::default(),
+        algorithms: AlgorithmSet::default(),
+        fetch: Arc::new(fetch.clone()),
+        clock: Arc::new(Still),
+        feed: crate::keys::change::Feed::default(),
+        keeper: None,
+    };
+    let refresh = Refresh::new(Limits::default(), Still.monotonic());
+    Arc::new(Shared {
+        fetcher: Fetcher::new(source),
+        shell: Arc::new(Shell::new(refresh, Notes::default())),
+        ended: Notify::new(),
+    })
+}
+
 impl Scene {
     fn new(warm: bool, fails: bool) -> Self {
         let fetch = Slow { fails, ..Slow::default() };
-        let source = Source {
-            issuer: "https://as.example".into(),
-            location: Location::Jwks("https://as.example/jwks".parse().unwrap()),
-            urls: UrlPolicy::default(),
-            algorithms: AlgorithmSet::default(),
-            fetch: Arc::new(fetch.clone()),
-            clock: Arc::new(Still),
-            feed: crate::keys::change::Feed::default(),
-            keeper: None,
-        };
-        let refresh = Refresh::new(Limits::default(), Still.monotonic());
-        let shared = Arc::new(Shared {
-            fetcher: Fetcher::new(source),
-            shell: Arc::new(Shell::new(refresh, Notes::default())),
-            ended: Notify::new(),
-        });
+        let shared = shared(&fetch);
         let Charge::Begin(epoch) = shared.shell.charge(Still.monotonic(), true) else { unreachable!() };
         if warm {
             let Some(crate::keys::refresh::Drive::Fetch(sequence)) =
@@ -341,4 +346,20 @@ fn jwk_09_in_every_order_of_steps_a_failing_fetch_answers_all() {
 #[test]
 fn ops_10_in_every_order_of_steps_a_dying_driver_answers_all() {
     explore(true, false, [[P, P, P], [P, P, P], [P, D, D]], [P, P, D]);
+}
+
+#[test]
+fn a_request_is_noticed_whoever_took_the_news_of_it() {
+    let shared = shared(&Slow::default());
+    let shell = Arc::clone(&shared.shell);
+    let Charge::Begin(epoch) = shell.charge(Still.monotonic(), true) else { unreachable!() };
+    let driver = Driver { shared, epoch };
+    let mut context = Context::from_waker(Waker::noop());
+    let mut demanded = pin!(driver.demanded());
+    assert!(demanded.as_mut().poll(&mut context).is_pending());
+    // Between two looks of the driver's own, on another thread.
+    let _waits = shell.begin(Still.monotonic());
+    shell.signal();
+    assert!(shell.poll_news(epoch, &mut context).is_ready());
+    assert!(demanded.as_mut().poll(&mut context).is_ready());
 }
