@@ -100,9 +100,10 @@ async fn jwk_12_an_answer_that_lacks_its_end_is_no_answer() {
     .await;
 }
 
-/// The one test that lasts as long as an attempt may.
+/// Over a socket the deadline runs in real time: this lasts as long as an attempt may. The rows themselves are tested with
+/// paused time.
 #[tokio::test]
-async fn jwk_12_hanging_and_dripping_answers_have_one_deadline() {
+async fn hanging_and_dripping_answers_over_a_socket_have_one_deadline() {
     let mut tasks = tokio::task::JoinSet::new();
     for endpoint in [Endpoint::Jwks, Endpoint::Metadata] {
         for fault in
