@@ -23,7 +23,7 @@ mod validate;
 pub use crate::{
     clock::{Clock, SystemClock, UnixTime},
     error::{AuthError, AuthErrorKind, ConfigError, Decision, ErrorCode, InvalidScope},
-    fetch::{Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, client::HttpFetch},
+    fetch::{Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, FormPost, client::HttpFetch},
     jwt::Check,
     keys::{
         algorithm::Algorithm,
