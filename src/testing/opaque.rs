@@ -110,7 +110,7 @@ impl fmt::Debug for OpaqueTokenBuilder {
 
 impl TestIssuer {
     /// This issuer as one that a resource server asks about each token. The credentials are those of one of its
-    /// [clients](TestIssuerBuilder::client), by [`ClientAuth::basic`] or [`ClientAuth::post`].
+    /// [clients](super::TestIssuerBuilder::client), by [`ClientAuth::basic`] or [`ClientAuth::post`].
     pub fn introspected(&self, auth: ClientAuth) -> Issuer {
         Issuer::introspect(self.url(), format!("{}/introspect", self.url()), auth).allow_http_on_loopback()
     }
