@@ -143,10 +143,22 @@ kinds! {
     EmptyToken = "empty_token", Rejected, "the bearer token is empty";
     /// `exp` plus the leeway has passed (RFC 7519 §4.1.4).
     Expired = "expired", Rejected, "the token is expired";
+    /// The issuer says that the token is not active: expired, revoked, or never issued (RFC 7662 §2.2).
+    Inactive = "inactive", Rejected, "the token is not active";
     /// `acr` or `auth_time` is too weak for the route (RFC 9470 §3).
     InsufficientAuthentication = "insufficient_authentication", Rejected, "the authentication behind the token is not strong or fresh enough";
     /// A scope that the route requires is missing (RFC 6750 §3.1).
     InsufficientScope = "insufficient_scope", Rejected, "a required scope is missing";
+    /// Too many requests wait for answers of the introspection endpoint, or this one has waited too long.
+    IntrospectionBusy = "introspection_busy", Undecidable, "too many requests wait for the introspection endpoint";
+    /// The introspection endpoint refuses the credentials of this resource server (RFC 7662 §2.3).
+    IntrospectionCredentialsRefused = "introspection_credentials_refused", Undecidable, "the introspection endpoint refuses this resource server";
+    /// What the introspection endpoint says is no answer: no strict JSON object, or one whose `active` is no boolean (RFC 7662 §2.2).
+    IntrospectionMalformed = "introspection_malformed", Undecidable, "the answer of the introspection endpoint is malformed";
+    /// The introspection endpoint refuses the request about this very token (400, 413 or 414).
+    IntrospectionTokenRefused = "introspection_token_refused", Undecidable, "the introspection endpoint does not take the token";
+    /// The introspection endpoint cannot be asked, answers with another status than 200, or is not asked for a while because it failed.
+    IntrospectionUnavailable = "introspection_unavailable", Undecidable, "the introspection endpoint is unavailable";
     /// A registered claim is missing, ill-typed or out of range (RFC 7519 §4.1).
     InvalidClaim = "invalid_claim", Rejected, "a claim is missing or malformed";
     /// No key of the issuer made the signature.
@@ -324,6 +336,14 @@ pub enum ConfigError {
         issuer: String,
         /// What is wrong, and what to change.
         reason: String,
+    },
+    /// An issuer cannot be introspected as it was asked for.
+    #[error("issuer `{issuer}` cannot be introspected: {reason}")]
+    Introspection {
+        /// The entry's issuer identifier.
+        issuer: String,
+        /// What is wrong, and what to change.
+        reason: &'static str,
     },
     /// A file cannot be read.
     #[error("the file `{path}` with the keys of issuer `{issuer}` cannot be read")]

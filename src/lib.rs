@@ -9,6 +9,7 @@ mod fetch;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod introspection;
 mod jwt;
 mod keys;
 mod middleware;
@@ -23,7 +24,11 @@ mod validate;
 pub use crate::{
     clock::{Clock, SystemClock, UnixTime},
     error::{AuthError, AuthErrorKind, ConfigError, Decision, ErrorCode, InvalidScope},
-    fetch::{Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, client::HttpFetch},
+    fetch::{
+        Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, FormPost,
+        client::HttpFetch,
+    },
+    introspection::auth::ClientAuth,
     jwt::Check,
     keys::{
         algorithm::Algorithm,
@@ -45,7 +50,7 @@ pub use crate::{
         builder::ResourceServerBuilder,
         explain::{CheckOutcome, Explanation},
         health::{Health, IssuerHealth, KeyState, SkippedKey},
-        issuer::{Answer, Dangerous, Issuer},
+        issuer::{Answer, Dangerous, Issuer, OmittableClaim},
     },
     token::{
         access_token::AccessToken,

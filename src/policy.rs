@@ -76,6 +76,15 @@ pub(crate) struct ClaimPolicy {
     pub(crate) audiences: Option<Box<[Audience]>>,
     pub(crate) leeway: Duration,
     pub(crate) profile: Profile,
+    pub(crate) may_omit: MayOmit,
+}
+
+/// Which of the claims may be absent that a JWT has to carry. What is there is checked in any case.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct MayOmit {
+    pub(crate) audience: bool,
+    pub(crate) expiry: bool,
+    pub(crate) issuer: bool,
 }
 
 impl ClaimPolicy {
@@ -88,8 +97,10 @@ impl ClaimPolicy {
         let date = |claim: Claim| claims.date(claim).map_err(|_| InvalidClaim);
         let (expires_at, not_before, issued_at) = (date(claims.exp)?, date(claims.nbf)?, date(claims.iat)?);
         // RFC 7519 §4.1.4: the moment of `exp` itself is too late.
-        if now >= expires_at.ok_or(InvalidClaim)?.saturating_add(self.leeway) {
-            return Err(Expired);
+        match expires_at {
+            Some(end) if now >= end.saturating_add(self.leeway) => return Err(Expired),
+            None if !self.may_omit.expiry => return Err(InvalidClaim),
+            Some(_) | None => (),
         }
         // RFC 7519 §4.1.5: the moment of `nbf` itself is early enough.
         if not_before.is_some_and(|start| now < start.saturating_sub(self.leeway)) {
@@ -104,7 +115,9 @@ impl ClaimPolicy {
     /// Every check of the registered claims but the binding.
     pub(crate) fn check(&self, claims: &RegisteredClaims, now: UnixTime) -> Result<(), AuthErrorKind> {
         // RFC 7519 §4.1.1
-        if !claims.str(claims.iss).ok_or(InvalidClaim)?.is(self.issuer.as_str()) {
+        if (claims.iss.is_some() || !self.may_omit.issuer)
+            && !claims.str(claims.iss).ok_or(InvalidClaim)?.is(self.issuer.as_str())
+        {
             return Err(UnknownIssuer);
         }
         self.check_times_and_audience(claims, now)?;
@@ -137,7 +150,8 @@ impl ClaimPolicy {
     /// RFC 7519 §4.1.3: a string or an array of strings, one of them ours.
     fn check_audience(&self, claims: &RegisteredClaims) -> Result<(), AuthErrorKind> {
         let Some(value) = claims.aud else {
-            return if self.audiences.is_some() { Err(InvalidClaim) } else { Ok(()) };
+            let needed = self.audiences.is_some() && !self.may_omit.audience;
+            return if needed { Err(InvalidClaim) } else { Ok(()) };
         };
         let ours = |entry: RawStr<'_>| match &self.audiences {
             Some(audiences) => audiences.iter().any(|audience| entry.is(audience.as_str())),

@@ -21,14 +21,27 @@ const PICTURE: &[(&str, &[&str])] = &[
     ("keys", &["clock", "error", "fetch", "token"]),
     // wings, which do not know each other
     ("jwt", &["clock", "error", "keys", "policy", "token", "validate"]),
+    ("introspection", &["clock", "error", "fetch", "policy", "token", "validate"]),
     ("middleware", &["clock", "error", "telemetry", "token", "validate"]),
     // roof
     (
         "server",
-        &["clock", "error", "fetch", "jwt", "keys", "middleware", "policy", "telemetry", "token", "validate"],
+        &[
+            "clock",
+            "error",
+            "fetch",
+            "introspection",
+            "jwt",
+            "keys",
+            "middleware",
+            "policy",
+            "telemetry",
+            "token",
+            "validate",
+        ],
     ),
     ("extract", &["clock", "error", "middleware", "server", "token"]),
-    ("testing", &["clock", "error", "fetch", "keys", "server", "token"]),
+    ("testing", &["clock", "error", "fetch", "introspection", "keys", "server", "token"]),
     ("fuzzing", &["error", "jwt", "keys", "middleware", "token"]),
 ];
 

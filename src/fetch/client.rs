@@ -1,9 +1,9 @@
 //! The built-in HTTP client: the only file that names reqwest.
 #![expect(clippy::disallowed_types, reason = "outside HTTP enters here")]
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, time::Duration};
 
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, IF_NONE_MATCH};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH};
 use reqwest::{Client, redirect, retry};
 
 use crate::fetch::{
@@ -24,10 +24,18 @@ impl HttpFetch {
         Self { client }
     }
 
+    /// For keys and metadata.
     pub(crate) fn build() -> Result<Self, Box<dyn StdError + Send + Sync>> {
+        Self::within(CONNECT_TIMEOUT, ATTEMPT_TIMEOUT)
+    }
+
+    pub(crate) fn within(
+        connect_timeout: Duration,
+        timeout: Duration,
+    ) -> Result<Self, Box<dyn StdError + Send + Sync>> {
         let client = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ATTEMPT_TIMEOUT)
+            .connect_timeout(connect_timeout)
+            .timeout(timeout)
             .redirect(redirect::Policy::none())
             .referer(false)
             .no_gzip()
@@ -43,7 +51,19 @@ impl HttpFetch {
 
 impl Fetch for HttpFetch {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
-        let mut outgoing = self.client.get(request.url.to_string()).header(ACCEPT, request.accept);
+        let url = request.url.to_string();
+        let is_post = request.form.is_some();
+        let mut outgoing = match request.form {
+            None => self.client.get(url),
+            Some(form) => {
+                let mut post = self.client.post(url).header(CONTENT_TYPE, form.content_type());
+                if let Some(credentials) = form.authorization() {
+                    post = post.header(AUTHORIZATION, credentials.clone());
+                }
+                post.body(form.content().to_owned())
+            }
+        };
+        outgoing = outgoing.header(ACCEPT, request.accept);
         if let Some(tag) = request.if_none_match {
             outgoing = outgoing.header(IF_NONE_MATCH, tag);
         }
@@ -53,7 +73,7 @@ impl Fetch for HttpFetch {
         let sent = outgoing.send();
         let max_bytes = request.max_bytes;
         Box::pin(async move {
-            let mut response = sent.await.map_err(sending_failed)?;
+            let mut response = sent.await.map_err(|error| sending_failed(error, is_post))?;
             let announced = response
                 .headers()
                 .get(CONTENT_LENGTH)
@@ -74,8 +94,15 @@ impl Fetch for HttpFetch {
     }
 }
 
-fn sending_failed(error: reqwest::Error) -> FetchError {
-    let kind = if error.is_timeout() { FetchErrorKind::Timeout } else { FetchErrorKind::Connect };
+/// A POST request that may have arrived must not look as if it had not: that one is tried again.
+fn sending_failed(error: reqwest::Error, is_post: bool) -> FetchError {
+    let kind = if error.is_timeout() && !(is_post && error.is_connect()) {
+        FetchErrorKind::Timeout
+    } else if is_post && !error.is_connect() {
+        FetchErrorKind::Body
+    } else {
+        FetchErrorKind::Connect
+    };
     FetchError::new(kind, error.without_url())
 }
 

@@ -1,10 +1,13 @@
 //! How documents come from an authorization server, and within which limits.
 
 pub(crate) mod client;
+mod form;
 
 use std::{error::Error as StdError, fmt, future::Future, pin::Pin, time::Duration};
 
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+
+pub use self::form::FormPost;
 
 /// A set of 256 RSA-4096 keys with certificates is about 400 KB.
 pub(crate) const MAX_JWKS_BYTES: usize = 512 * 1024;
@@ -22,15 +25,45 @@ pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// The caller sets the deadline and drops the future when it passes. An implementation must not follow redirects, must
 /// stop reading at [`max_bytes`](FetchRequest::max_bytes) octets after decoding, and gives back whatever status it got.
+///
+/// A request with a [`form`](FetchRequest::form) is a POST request, and must not be sent twice: an implementation says
+/// [`FetchErrorKind::Connect`] only where the server cannot have seen it, because the caller then tries once more. One that
+/// fetches keys alone may answer it with any error; then no token can be introspected.
+///
+/// ```
+/// use bearergate::{Fetch, FetchErrorKind, FetchFuture, FetchRequest};
+/// use http::{Request, header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE}};
+///
+/// #[derive(Debug)]
+/// struct MyClient;
+///
+/// impl Fetch for MyClient {
+///     fn fetch(&self, request: FetchRequest) -> FetchFuture {
+///         let outgoing = match &request.form {
+///             None => Request::get(&request.url).body(String::new()),
+///             Some(form) => {
+///                 let mut outgoing = Request::post(&request.url).header(CONTENT_TYPE, form.content_type());
+///                 if let Some(credentials) = form.authorization() {
+///                     outgoing = outgoing.header(AUTHORIZATION, credentials);
+///                 }
+///                 outgoing.body(form.content().to_owned())
+///             }
+///         };
+///         // … and `accept`, `if_none_match`, `no_cache`; then send it.
+///         # let _ = (outgoing, ACCEPT);
+///         # Box::pin(std::future::ready(Err(FetchErrorKind::Connect.into())))
+///     }
+/// }
+/// ```
 pub trait Fetch: fmt::Debug + Send + Sync + 'static {
-    /// Starts one GET request.
+    /// Starts one request: GET, or POST where it carries a [`form`](FetchRequest::form).
     fn fetch(&self, request: FetchRequest) -> FetchFuture;
 }
 
 /// The answer to come.
 pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>>;
 
-/// A GET request for a document.
+/// A request for a document.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FetchRequest {
@@ -45,6 +78,8 @@ pub struct FetchRequest {
     pub if_none_match: Option<HeaderValue>,
     /// Whether to send `Cache-Control: no-cache` (RFC 9111 §5.2.1.4), so that no cache on the way answers by itself.
     pub no_cache: bool,
+    /// What makes it a POST request: the form to send, with credentials. `None` for a GET request.
+    pub form: Option<FormPost>,
 }
 
 /// A document as it came.

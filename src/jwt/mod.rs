@@ -50,6 +50,10 @@ pub enum Check {
     Claims,
     /// The token is not bound to a key that was not proven.
     Binding,
+    /// The issuer says that the token is active (RFC 7662 §2.2). In place of all steps between
+    /// [`Structure`](Self::Structure) and [`Claims`](Self::Claims) where the token is opaque; in place of those behind
+    /// [`Issuer`](Self::Issuer) where it is a JWT of an issuer that is introspected.
+    Introspection,
     /// The token carries the scopes that a route asks for (RFC 6750 §3.1).
     Scope,
     /// `acr` and `auth_time` are what a route asks for (RFC 9470 §3).
@@ -57,8 +61,9 @@ pub enum Check {
 }
 
 impl Check {
-    /// Every check of a token, in order. [`Scope`](Self::Scope) and [`Authentication`](Self::Authentication) are not among
-    /// them: a route asks for these, behind all others.
+    /// Every check of a token that is judged by keys, in order. [`Introspection`](Self::Introspection) is not among them.
+    /// Neither are [`Scope`](Self::Scope) and [`Authentication`](Self::Authentication): a route asks for
+    /// these, behind all others.
     pub const ALL: &'static [Self] = &[
         Self::Structure,
         Self::Header,
@@ -87,6 +92,7 @@ impl Check {
             Self::Signature => "signature",
             Self::Claims => "claims",
             Self::Binding => "binding",
+            Self::Introspection => "introspection",
             Self::Scope => "scope",
             Self::Authentication => "authentication",
         }
@@ -135,7 +141,8 @@ pub(crate) trait Issuers {
     fn entry(&self, issuer: &str) -> Option<Self::Entry>;
     /// The error for an issuer without an entry, with what an operator should know.
     fn unknown(&self, issuer: &str) -> AuthError;
-    fn rules<'e>(&self, entry: &'e Self::Entry) -> &'e JwtRules;
+    /// `None`: the tokens of this issuer are not judged by keys.
+    fn rules<'e>(&self, entry: &'e Self::Entry) -> Option<&'e JwtRules>;
     /// The keys in force; `None` when there are none to trust at the moment.
     fn keys(&self, entry: &Self::Entry) -> Option<Self::Keys>;
 }
@@ -148,6 +155,8 @@ pub(crate) enum Judgement<E> {
     MissingKey(E),
     /// There are no keys at the moment.
     NoKeys(E),
+    /// The issuer's tokens are not judged by keys, whatever their shape.
+    NotByKeys(E),
     /// A key of that name did not make the signature; unless it was replaced, this is final.
     BadSignature(E),
 }
@@ -189,7 +198,7 @@ pub(crate) fn judge<I: Issuers, O: Observer<I::Entry>>(
         })
     );
     observer.selected(&entry);
-    let rules = issuers.rules(&entry);
+    let Some(rules) = issuers.rules(&entry) else { return Judgement::NotByKeys(entry) };
     step!(UnverifiedTimesAndAudience, rules.policy.check_times_and_audience(jwt.unverified_claims(), now));
     let allowed = rules.algorithms.contains(jwt.algorithm());
     step!(Algorithm, if allowed { Ok(()) } else { Err(AlgorithmNotAllowed) });

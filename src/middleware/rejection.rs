@@ -37,6 +37,7 @@ pub(crate) const fn answer(kind: AuthErrorKind) -> Answer {
         | K::ClaimsMismatch
         | K::CriticalExtension
         | K::Expired
+        | K::Inactive
         | K::InvalidClaim
         | K::InvalidSignature
         | K::IssuedInFuture
@@ -58,9 +59,15 @@ pub(crate) const fn answer(kind: AuthErrorKind) -> Answer {
             (StatusCode::FORBIDDEN, Challenge::Error(ErrorCode::InsufficientScope), PERMISSION_DENIED)
         }
         K::PolicyDenied => (StatusCode::FORBIDDEN, Challenge::Plain, PERMISSION_DENIED),
-        K::ClockUnavailable | K::KeysUnavailable | K::TooManyWaiting | K::UnknownKeyDuringOutage => {
-            (StatusCode::SERVICE_UNAVAILABLE, Challenge::Absent, UNAVAILABLE)
-        }
+        K::ClockUnavailable
+        | K::IntrospectionBusy
+        | K::IntrospectionCredentialsRefused
+        | K::IntrospectionMalformed
+        | K::IntrospectionTokenRefused
+        | K::IntrospectionUnavailable
+        | K::KeysUnavailable
+        | K::TooManyWaiting
+        | K::UnknownKeyDuringOutage => (StatusCode::SERVICE_UNAVAILABLE, Challenge::Absent, UNAVAILABLE),
         K::ClaimsTypeDiffers | K::MissingLayer => {
             (StatusCode::INTERNAL_SERVER_ERROR, Challenge::Absent, INTERNAL)
         }

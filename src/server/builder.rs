@@ -125,7 +125,8 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// Fetches metadata and keys with this client. **Default:** [`HttpFetch`](crate::HttpFetch) with the system's roots.
+    /// Fetches metadata and keys, and asks introspection endpoints, with this client. **Default:**
+    /// [`HttpFetch`](crate::HttpFetch) with the system's roots, one for keys and one with shorter limits for introspection.
     pub fn http_client(mut self, client: impl Fetch) -> Self {
         self.fetch = Some(Arc::new(client));
         self
@@ -170,10 +171,12 @@ impl ResourceServerBuilder {
         };
         self.snapshots.as_ref().map_or(Ok(()), KeySnapshots::check)?;
         let https = self.fetch.is_some() || TLS;
+        let asking = self.fetch.clone().map_or_else(OnceLock::new, OnceLock::from);
         let fetch = self.fetch.map_or_else(OnceLock::new, OnceLock::from);
         let shared = Shared {
             audience,
             fetch,
+            asking,
             clock: self.clock,
             https,
             max_token_bytes: self.max_token_bytes,

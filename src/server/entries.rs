@@ -3,11 +3,11 @@
 use std::{
     cell::Cell,
     collections::HashMap,
+    error::Error as StdError,
     sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
-use tracing::warn;
 use url::Url;
 
 use crate::{
@@ -18,20 +18,22 @@ use crate::{
         ConfigError, Decision,
     },
     fetch::{Fetch, client::HttpFetch},
+    introspection::{CALL_TIMEOUT, CONNECT_TIMEOUT},
     jwt::{Issuers, JwtRules},
     keys::{
         algorithm::{AlgorithmSet, Family},
         backend,
         change::Feed,
-        discovery::UrlPolicy,
-        fixed,
         refresh::Sequence,
-        remote::{Current, Location, Remote, Source},
+        remote::Current,
         set::KeySet,
-        snapshot::{Keeper, KeySnapshots},
+        snapshot::KeySnapshots,
     },
     policy::{Audience, ClaimPolicy, IssuerId},
-    server::issuer::{Answer, Issuer, KeySource, MAX_LEEWAY, without_credentials},
+    server::{
+        issuer::{Answer, Issuer, KeySource, MAX_LEEWAY, without_credentials},
+        means::Means,
+    },
 };
 
 /// What all entries of one server share.
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) audience: Audience,
     /// Made when the first issuer needs it: fixed keys need none.
     pub(crate) fetch: OnceLock<Arc<dyn Fetch>>,
+    /// The same for introspection, which has limits and connections of its own.
+    pub(crate) asking: OnceLock<Arc<dyn Fetch>>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether the HTTP client can speak TLS; an own client is trusted to.
     pub(crate) https: bool,
@@ -50,13 +54,25 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn fetch(&self) -> Result<Arc<dyn Fetch>, ConfigError> {
-        if let Some(fetch) = self.fetch.get() {
-            return Ok(Arc::clone(fetch));
-        }
-        let built = Arc::new(HttpFetch::build().map_err(ConfigError::HttpClient)?);
-        Ok(Arc::clone(self.fetch.get_or_init(|| built)))
+    pub(super) fn fetch(&self) -> Result<Arc<dyn Fetch>, ConfigError> {
+        client(&self.fetch, HttpFetch::build)
     }
+
+    pub(super) fn asking(&self) -> Result<Arc<dyn Fetch>, ConfigError> {
+        client(&self.asking, || HttpFetch::within(CONNECT_TIMEOUT, CALL_TIMEOUT))
+    }
+}
+
+/// The client that is there, or a new one.
+fn client(
+    place: &OnceLock<Arc<dyn Fetch>>,
+    build: impl FnOnce() -> Result<HttpFetch, Box<dyn StdError + Send + Sync>>,
+) -> Result<Arc<dyn Fetch>, ConfigError> {
+    if let Some(fetch) = place.get() {
+        return Ok(Arc::clone(fetch));
+    }
+    let built = Arc::new(build().map_err(ConfigError::HttpClient)?);
+    Ok(Arc::clone(place.get_or_init(|| built)))
 }
 
 /// One issuer, ready to judge tokens.
@@ -64,15 +80,9 @@ impl Shared {
 pub(crate) struct Entry {
     pub(crate) issuer: Issuer,
     pub(crate) rules: JwtRules,
-    pub(crate) keys: Keys,
+    pub(crate) means: Means,
     /// Good tokens whose claims did not fit the type that the application asked for.
     pub(crate) claims_mismatches: AtomicU64,
-}
-
-#[derive(Debug)]
-pub(crate) enum Keys {
-    Fixed(Arc<KeySet>),
-    Remote(Remote),
 }
 
 impl Entry {
@@ -84,7 +94,8 @@ impl Entry {
             let reason = "it carries credentials: remove them";
             return Err(ConfigError::UnusableUrl { url: name(), reason });
         }
-        if !backend::AVAILABLE {
+        let by_keys = !matches!(issuer.keys, KeySource::Introspect { .. });
+        if by_keys && !backend::AVAILABLE {
             return Err(ConfigError::NoBackend { issuer: name() });
         }
         let algorithms = match &issuer.algorithms {
@@ -120,12 +131,13 @@ impl Entry {
             audiences: (!issuer.any_audience).then_some(audiences),
             leeway: issuer.leeway,
             profile: issuer.profile,
+            may_omit: issuer.may_omit(),
         };
-        let keys = Keys::build(&issuer, &algorithms, shared)?;
+        let means = Means::build(&issuer, &algorithms, &policy, shared)?;
         Ok(Self {
             issuer,
             rules: JwtRules { policy, algorithms },
-            keys,
+            means,
             claims_mismatches: AtomicU64::new(0),
         })
     }
@@ -135,74 +147,12 @@ impl Entry {
     }
 }
 
-impl Keys {
-    fn build(issuer: &Issuer, algorithms: &AlgorithmSet, shared: &Shared) -> Result<Self, ConfigError> {
-        let urls = UrlPolicy { http_on_loopback: issuer.http_on_loopback };
-        let usable = |text: &str| -> Result<Url, ConfigError> {
-            let url = Url::parse(text).map_err(|error| ConfigError::InvalidUrl {
-                url: without_credentials(text),
-                source: Box::new(error),
-            })?;
-            let unusable = |reason| ConfigError::UnusableUrl { url: without_credentials(text), reason };
-            urls.check(&url).map_err(unusable)?;
-            if url.scheme() == "https" && !shared.https {
-                return Err(unusable(
-                    "the built-in HTTP client has no TLS: enable the cargo feature `rustls` or `native-tls` of bearergate",
-                ));
-            }
-            Ok(url)
-        };
-        let location = match &issuer.keys {
-            KeySource::Discover => {
-                let url = usable(&issuer.id)?;
-                // RFC 8414 §2
-                if url.query().is_some() {
-                    let reason = "an issuer identifier has no query: remove it";
-                    return Err(ConfigError::UnusableUrl { url: without_credentials(&issuer.id), reason });
-                }
-                Location::Discover(url)
-            }
-            KeySource::JwksUri(uri) => Location::Jwks(usable(uri)?),
-            KeySource::Jwks(text) => return Self::fixed(issuer, fixed::jwks(text.as_bytes(), algorithms)),
-            KeySource::JwksFile(path) => {
-                let document = std::fs::read(path).map_err(|source| ConfigError::KeyFile {
-                    issuer: without_credentials(&issuer.id),
-                    path: path.display().to_string(),
-                    source,
-                })?;
-                return Self::fixed(issuer, fixed::jwks(&document, algorithms));
-            }
-            KeySource::Pem(text) => return Self::fixed(issuer, fixed::pem(text, algorithms)),
-        };
-        Ok(Self::Remote(Remote::new(Source {
-            issuer: issuer.id.as_str().into(),
-            location,
-            urls,
-            algorithms: algorithms.clone(),
-            fetch: shared.fetch()?,
-            clock: Arc::clone(&shared.clock),
-            feed: shared.feed.clone(),
-            keeper: shared.snapshots.clone().map(|snapshots| Arc::new(Keeper::new(snapshots, &issuer.id))),
-        })))
-    }
-
-    fn fixed(issuer: &Issuer, keys: Result<KeySet, String>) -> Result<Self, ConfigError> {
-        let set = keys
-            .map_err(|reason| ConfigError::FixedKeys { issuer: without_credentials(&issuer.id), reason })?;
-        for jwk in set.skipped() {
-            warn!(issuer = %issuer.id, index = jwk.index, reason = %jwk.reason, "a fixed key is not used");
-        }
-        if set.is_empty() {
-            warn!(issuer = %issuer.id, "no fixed key can be used: every token of this issuer will be refused");
-        }
-        Ok(Self::Fixed(Arc::new(set)))
-    }
-}
-
 /// The entries by issuer identifier.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     by_issuer: HashMap<IssuerId, Arc<Entry>>,
+    /// The one that opaque tokens belong to.
+    introspecting: Option<Arc<Entry>>,
 }
 
 impl Entries {
@@ -227,7 +177,21 @@ impl Entries {
         if by_issuer.is_empty() {
             return Err(ConfigError::NoIssuer);
         }
-        Ok(Self { by_issuer })
+        let mut introspecting =
+            by_issuer.values().filter(|entry| matches!(entry.means, Means::Introspection(_)));
+        let (first, second) = (introspecting.next().map(Arc::clone), introspecting.next());
+        if let Some(second) = second {
+            return Err(ConfigError::Introspection {
+                issuer: without_credentials(second.id().as_str()),
+                reason: "another issuer is introspected already, and to select one of several for an opaque token is not there yet: keep one of them",
+            });
+        }
+        Ok(Self { introspecting: first, by_issuer })
+    }
+
+    /// The entry that an opaque token belongs to.
+    pub(crate) fn introspecting(&self) -> Option<&Arc<Entry>> {
+        self.introspecting.as_ref()
     }
 
     pub(crate) fn find(&self, issuer: &str) -> Option<&Arc<Entry>> {
@@ -354,19 +318,23 @@ impl<'e> Issuers for View<'e> {
         hint.map_or_else(|| UnknownIssuer.into(), |hint| UnknownIssuer.because(hint))
     }
 
-    fn rules<'a>(&self, entry: &'a &'e Arc<Entry>) -> &'a JwtRules {
-        &entry.rules
+    fn rules<'a>(&self, entry: &'a &'e Arc<Entry>) -> Option<&'a JwtRules> {
+        match &entry.means {
+            Means::Fixed(_) | Means::Remote(_) => Some(&entry.rules),
+            Means::Introspection(_) => None,
+        }
     }
 
     fn keys(&self, entry: &&'e Arc<Entry>) -> Option<KeysNow> {
-        match &entry.keys {
-            Keys::Fixed(set) => Some(KeysNow::Fixed(Arc::clone(set))),
-            Keys::Remote(remote) if self.onlooker => remote.peek(self.monotonic).map(KeysNow::Remote),
-            Keys::Remote(remote) => {
+        match &entry.means {
+            Means::Fixed(set) => Some(KeysNow::Fixed(Arc::clone(set))),
+            Means::Remote(remote) if self.onlooker => remote.peek(self.monotonic).map(KeysNow::Remote),
+            Means::Remote(remote) => {
                 let (current, sequence) = remote.current(self.monotonic);
                 self.seen.set(sequence);
                 current.map(KeysNow::Remote)
             }
+            Means::Introspection(_) => None,
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::{
 /// What counts for one token.
 pub(super) struct Configured<'c> {
     pub(super) max_token_bytes: usize,
+    /// Whether the token is one that only its issuer can read.
+    pub(super) is_opaque: bool,
     /// How many issuers are trusted.
     pub(super) issuers: usize,
     /// The rules of the entry that the token's issuer selected.
@@ -24,6 +26,7 @@ impl Configured<'_> {
         let policy = self.rules.map(|rules| &rules.policy);
         let expectation = match check {
             Check::Structure if !self.now.is_readable() => "a clock that reads 1970 or later".to_owned(),
+            Check::Structure if self.is_opaque => format!("at most {} octets", self.max_token_bytes),
             Check::Structure => format!("at most {} octets, in three segments", self.max_token_bytes),
             Check::Header => {
                 "strict base64url and JSON, with a known `alg`, without `crit`, `b64` and `enc`".to_owned()
@@ -50,6 +53,7 @@ impl Configured<'_> {
                 format!("registered claims have their types, and none is that of another kind of JWT{more}")
             }
             Check::Binding => "no `cnf`: the possession of a key is not checked yet".to_owned(),
+            Check::Introspection => "the issuer says `active: true`".to_owned(),
             Check::Scope => {
                 let lists = self.requirement.alternatives().iter().map(Scopes::to_string);
                 format!("the token carries {}", any_of(lists))

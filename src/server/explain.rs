@@ -3,14 +3,19 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
+    clock::UnixTime,
     error::AuthErrorKind,
     jwt::{Check, Judgement, Observer, judge},
     server::{
-        ResourceServer,
-        entries::{Entry, Keys, View, outage_kind},
+        Inner, ResourceServer,
+        entries::{Entry, View, outage_kind},
         expectation::Configured,
+        means::Means,
     },
-    token::{presented::Presented, scope::Requirement},
+    token::{
+        presented::{Presented, Shape},
+        scope::Requirement,
+    },
 };
 
 /// The outcome of every check for one token, and what the configuration asks for. It says nothing that the token says.
@@ -26,6 +31,8 @@ pub struct Explanation {
 pub enum CheckOutcome {
     /// The check stopped the token.
     Failed(AuthErrorKind),
+    /// Only the issuer knows, and it was not asked.
+    NotAsked,
     /// The check holds.
     Passed,
     /// An earlier check stopped the token.
@@ -37,6 +44,7 @@ impl CheckOutcome {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Failed(_) => "failed",
+            Self::NotAsked => "not_asked",
             Self::Passed => "passed",
             Self::Skipped => "skipped",
         }
@@ -45,7 +53,7 @@ impl CheckOutcome {
 
 impl ResourceServer {
     /// Runs the checks of [`validate`](Self::validate) on a token and says how each one comes out at this moment. It never
-    /// waits and never fetches.
+    /// waits and never fetches: of a token that its issuer is asked about, it says only what can be said without asking.
     pub fn explain(&self, presented: &Presented<'_>) -> Explanation {
         self.explain_for(presented, &Requirement::default())
     }
@@ -64,15 +72,33 @@ impl ResourceServer {
         let shared = &self.inner.shared;
         let now = shared.clock.wall();
         let mut recorder = Recorder { steps: Vec::new(), entry: None };
-        let judgement = judge(presented.token(), &View::onlooking(&entries, shared), now, &mut recorder);
+        let token = presented.token();
+        let opaque = entries.introspecting().filter(|_| Shape::of(token) == Shape::Opaque);
+        let judgement = match opaque {
+            Some(entry) => {
+                recorder.entry = Some(entry);
+                self.inner.explain_opaque(token, entry, now)
+            }
+            None => judge(token, &View::onlooking(&entries, shared), now, &mut recorder),
+        };
         if let Judgement::MissingKey(entry) = &judgement
-            && let Keys::Remote(remote) = &entry.keys
+            && let Means::Remote(remote) = &entry.means
             && remote.is_failing()
         {
             recorder.failed_rather(outage_kind(entry.issuer.unknown_key_during_outage, true));
         }
 
         let mut checks = Check::ALL.to_vec();
+        if let Judgement::NotByKeys(_) = &judgement {
+            if opaque.is_some() {
+                recorder.passed(Check::Structure);
+            }
+            checks = recorder.steps.iter().map(|(check, _)| *check).collect();
+            checks.extend([Check::Introspection, Check::Claims, Check::Binding]);
+            recorder.steps.push((Check::Introspection, CheckOutcome::NotAsked));
+        } else if opaque.is_some() {
+            checks = vec![Check::Structure, Check::Introspection, Check::Claims, Check::Binding];
+        }
         checks.extend(requirement.asks_for_scopes().then_some(Check::Scope));
         checks.extend(requirement.asks_for_authentication().then_some(Check::Authentication));
         if let Judgement::Accepted(core) = &judgement {
@@ -92,12 +118,13 @@ impl ResourceServer {
         } else if let Judgement::Rejected(error) = &judgement
             && recorder.steps.is_empty()
         {
-            // The clock itself cannot be trusted: no check was begun.
+            // The clock itself cannot be trusted, or nothing but the length of an opaque token was looked at.
             recorder.failed(Check::Structure, error.kind());
         }
 
         let configured = Configured {
             max_token_bytes: shared.max_token_bytes,
+            is_opaque: opaque.is_some(),
             issuers: entries.len(),
             rules: recorder.entry.map(|entry| &entry.rules),
             requirement,
@@ -109,6 +136,21 @@ impl ResourceServer {
         let skipped = checks.into_iter().skip(steps.len()).map(|check| (check, CheckOutcome::Skipped));
         steps.extend(skipped);
         Explanation { steps, expectations }
+    }
+}
+
+impl Inner {
+    fn explain_opaque<'e>(
+        &self,
+        token: &[u8],
+        entry: &'e Arc<Entry>,
+        now: UnixTime,
+    ) -> Judgement<&'e Arc<Entry>> {
+        match self.refused_unasked(token) {
+            _ if !now.is_readable() => Judgement::Rejected(AuthErrorKind::ClockUnavailable.into()),
+            Some(kind) => Judgement::Rejected(kind.into()),
+            None => Judgement::NotByKeys(entry),
+        }
     }
 }
 
@@ -134,7 +176,7 @@ impl Explanation {
     pub fn failure(&self) -> Option<AuthErrorKind> {
         self.steps.iter().find_map(|(_, outcome)| match outcome {
             CheckOutcome::Failed(kind) => Some(*kind),
-            CheckOutcome::Passed | CheckOutcome::Skipped => None,
+            CheckOutcome::NotAsked | CheckOutcome::Passed | CheckOutcome::Skipped => None,
         })
     }
 }
@@ -150,6 +192,7 @@ impl fmt::Display for Explanation {
                         None => writeln!(f)?,
                     }
                 }
+                CheckOutcome::NotAsked => writeln!(f, "ask  {check:?}")?,
                 CheckOutcome::Passed => writeln!(f, "pass {check:?}")?,
                 CheckOutcome::Skipped => writeln!(f, "skip {check:?}")?,
             }

@@ -5,11 +5,15 @@ use std::{sync::atomic::Ordering, time::Duration};
 use serde::Serialize;
 
 use crate::{
+    error::AuthErrorKind,
     keys::{
         remote::Status,
         set::{KeySet, Skipped},
     },
-    server::entries::{Entries, Entry, Keys},
+    server::{
+        entries::{Entries, Entry},
+        means::Means,
+    },
 };
 
 /// The state of the issuers at one moment. It can be serialized, for an operator's page.
@@ -66,9 +70,11 @@ pub enum KeyState {
     Fixed,
     /// They are within the lifetime that the issuer gave them.
     Fresh,
+    /// There are none: the issuer is asked about each token.
+    Introspected,
     /// They are past it, and serve on while refreshes fail.
     Stale,
-    /// There are none that may serve: tokens of the issuer get 503.
+    /// There are none that may serve, or the introspection endpoint is not asked for a while: tokens of the issuer get 503.
     Unavailable,
 }
 
@@ -96,14 +102,21 @@ impl IssuerHealth {
             clock_skew_seconds: None,
             claims_mismatches: entry.claims_mismatches.load(Ordering::Relaxed),
         };
-        match &entry.keys {
-            Keys::Fixed(set) => health.with_fixed(set),
-            Keys::Remote(remote) => health.with_fetched(remote.status(now), now),
+        match &entry.means {
+            Means::Fixed(set) => health.with_fixed(set),
+            Means::Introspection(introspection) => health.with_introspection(introspection.stopped()),
+            Means::Remote(remote) => health.with_fetched(remote.status(now), now),
         }
     }
 
     fn with_fixed(self, set: &KeySet) -> Self {
         Self { usable_keys: set.identities().len(), skipped_keys: skipped(set.skipped()), ..self }
+    }
+
+    fn with_introspection(self, stopped: Option<(AuthErrorKind, Duration)>) -> Self {
+        let (last_error, next) = stopped.map(|(kind, next)| (kind.to_string(), next.as_secs())).unzip();
+        let state = if last_error.is_some() { KeyState::Unavailable } else { KeyState::Introspected };
+        Self { state, last_error, next_attempt_seconds: next, ..self }
     }
 
     fn with_fetched(self, status: Status, now: Duration) -> Self {
@@ -134,7 +147,7 @@ impl IssuerHealth {
         &self.issuer
     }
 
-    /// Whether there are keys to judge its tokens with.
+    /// Whether there are keys to judge its tokens with, or it can be asked about them.
     pub fn can_serve(&self) -> bool {
         self.state != KeyState::Unavailable
     }

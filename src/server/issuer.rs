@@ -4,7 +4,12 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use url::Url;
 
-use crate::{error::AuthErrorKind, keys::algorithm::Algorithm, policy::Profile};
+use crate::{
+    error::AuthErrorKind,
+    introspection::auth::ClientAuth,
+    keys::algorithm::Algorithm,
+    policy::{MayOmit, Profile},
+};
 
 /// An issuer that the resource server trusts, and how its tokens are judged.
 ///
@@ -30,9 +35,10 @@ pub struct Issuer {
     pub(crate) leeway: Duration,
     pub(crate) http_on_loopback: bool,
     pub(crate) unknown_key_during_outage: Answer,
+    pub(crate) may_omit: Vec<OmittableClaim>,
 }
 
-/// Where the keys come from.
+/// Where the keys come from, or who is asked instead.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) enum KeySource {
     Discover,
@@ -40,6 +46,7 @@ pub(crate) enum KeySource {
     Jwks(String),
     JwksFile(PathBuf),
     Pem(String),
+    Introspect { endpoint: String, auth: ClientAuth },
 }
 
 impl fmt::Debug for Issuer {
@@ -63,6 +70,7 @@ impl fmt::Debug for KeySource {
             Self::Jwks(_) => "Jwks",
             Self::JwksFile(_) => "JwksFile",
             Self::Pem(_) => "Pem",
+            Self::Introspect { .. } => "Introspect",
         })
     }
 }
@@ -78,6 +86,16 @@ pub enum Answer {
     Unavailable,
 }
 
+/// A claim that an introspection answer may be allowed to leave out.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum OmittableClaim {
+    /// `aud`: the issuer tells this resource server of no token that is meant for another one (RFC 7662 §4).
+    Audience,
+    /// `iss`: the endpoint knows the tokens of this issuer alone.
+    Issuer,
+}
+
 impl Issuer {
     fn new(id: impl Into<String>, keys: KeySource) -> Self {
         Self {
@@ -90,6 +108,7 @@ impl Issuer {
             leeway: DEFAULT_LEEWAY,
             http_on_loopback: false,
             unknown_key_during_outage: Answer::default(),
+            may_omit: Vec::new(),
         }
     }
 
@@ -118,6 +137,64 @@ impl Issuer {
     /// their `kid`.
     pub fn pem(issuer: impl Into<String>, public_key: impl Into<String>) -> Self {
         Self::new(issuer, KeySource::Pem(public_key.into()))
+    }
+
+    /// Trusts what the introspection endpoint says of a token (RFC 7662), each time that one comes: for tokens that only
+    /// their issuer can read. What it says is judged as a JWT's claims are; only `exp` may be absent, unless the
+    /// [profile](Self::profile) asks for it.
+    ///
+    /// Beside issuers with keys, the shape of a token decides, once: a JWT belongs to the entry that its `iss` names,
+    /// everything else to this one. A JWT that fails is never asked about. One issuer of a server can be introspected.
+    ///
+    /// Answers are not cached: each request with such a token is a call, of at most 3 s.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), bearergate::ConfigError> {
+    /// use bearergate::{ClientAuth, Issuer, ResourceServer};
+    ///
+    /// let (id, secret) = ("orders-api", "a secret from the environment");
+    /// let api = ResourceServer::builder("https://api.example.com")
+    ///     .trust(Issuer::discover("https://login.example.com"))
+    ///     .trust(Issuer::introspect(
+    ///         "https://legacy.example.com",
+    ///         "https://legacy.example.com/oauth/introspect",
+    ///         ClientAuth::basic(id, secret),
+    ///     ))
+    ///     .build()?;
+    /// # let _ = api;
+    /// # Ok(()) }
+    /// ```
+    pub fn introspect(issuer: impl Into<String>, endpoint: impl Into<String>, auth: ClientAuth) -> Self {
+        Self::new(issuer, KeySource::Introspect { endpoint: endpoint.into(), auth })
+    }
+
+    /// Accepts introspection answers without these claims; where one is there, it must be right all the same.
+    /// **Default:** an answer without `iss` or `aud` is refused, because nothing in it says that the token is meant for
+    /// this resource server.
+    ///
+    /// ```
+    /// use bearergate::{ClientAuth, Issuer, OmittableClaim};
+    ///
+    /// let (id, endpoint) = ("https://legacy.example.com", "https://legacy.example.com/introspect");
+    /// let lean = Issuer::introspect(id, endpoint, ClientAuth::basic("orders-api", "…"))
+    ///     .introspection_may_omit([OmittableClaim::Audience, OmittableClaim::Issuer]);
+    /// # let _ = lean;
+    /// ```
+    pub fn introspection_may_omit(mut self, claims: impl IntoIterator<Item = OmittableClaim>) -> Self {
+        self.may_omit = claims.into_iter().collect();
+        self
+    }
+
+    /// What the claims may lack. A JWT, nothing.
+    pub(crate) fn may_omit(&self) -> MayOmit {
+        match self.keys {
+            KeySource::Introspect { .. } => MayOmit {
+                audience: self.may_omit.contains(&OmittableClaim::Audience),
+                expiry: self.profile == Profile::Lenient,
+                issuer: self.may_omit.contains(&OmittableClaim::Issuer),
+            },
+            _ => MayOmit::default(),
+        }
     }
 
     /// Expects one of these in `aud`, instead of the resource identifier (RFC 7519 §4.1.3). **Default:** the resource

@@ -6,6 +6,7 @@ mod expectation;
 pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod issuer;
+mod means;
 mod metadata;
 mod settle;
 
@@ -27,9 +28,10 @@ use crate::{
     },
     server::{
         builder::ResourceServerBuilder,
-        entries::{Entries, Keys, Shared},
+        entries::{Entries, Shared},
         health::Health,
         issuer::Issuer,
+        means::Means,
     },
     token::{access_token::AccessToken, presented::Presented, scope::Requirement},
     validate::{ValidateToken, Validation},
@@ -120,7 +122,7 @@ impl ResourceServer {
         let entries = self.inner.entries.load_full();
         let mut failed = Vec::new();
         for entry in entries.iter() {
-            if let Keys::Remote(remote) = &entry.keys
+            if let Means::Remote(remote) = &entry.means
                 && let Err(error) = remote.first_attempt().await
             {
                 failed.push(FailedIssuer { issuer: entry.id().to_string(), error: Some(error) });
@@ -138,7 +140,7 @@ impl ResourceServer {
         let entries = self.inner.entries.load_full();
         let all = async {
             for entry in entries.iter() {
-                if let Keys::Remote(remote) = &entry.keys {
+                if let Means::Remote(remote) = &entry.means {
                     remote.served().await;
                 }
             }
@@ -147,11 +149,11 @@ impl ResourceServer {
             return Ok(());
         }
         let now = self.inner.shared.clock.monotonic();
-        let failed = entries.iter().filter_map(|entry| match &entry.keys {
-            Keys::Remote(remote) if !remote.can_serve(now) => {
+        let failed = entries.iter().filter_map(|entry| match &entry.means {
+            Means::Remote(remote) if !remote.can_serve(now) => {
                 Some(FailedIssuer { issuer: entry.id().to_string(), error: remote.last_error() })
             }
-            Keys::Remote(_) | Keys::Fixed(_) => None,
+            Means::Fixed(_) | Means::Introspection(_) | Means::Remote(_) => None,
         });
         NotReady::unless_empty(failed.collect())
     }
@@ -166,7 +168,7 @@ impl ResourceServer {
         let entries = self.inner.entries.load_full();
         let mut failed = Vec::new();
         for entry in entries.iter() {
-            if let Keys::Remote(remote) = &entry.keys
+            if let Means::Remote(remote) = &entry.means
                 && let Err(error) = remote.refresh_now().await
             {
                 failed.push(FailedIssuer { issuer: entry.id().to_string(), error: Some(error) });
@@ -191,9 +193,9 @@ impl ResourceServer {
     pub async fn shutdown(&self) {
         let entries = self.inner.entries.load_full();
         let remotes = || {
-            entries.iter().filter_map(|entry| match &entry.keys {
-                Keys::Remote(remote) => Some(remote),
-                Keys::Fixed(_) => None,
+            entries.iter().filter_map(|entry| match &entry.means {
+                Means::Remote(remote) => Some(remote),
+                Means::Fixed(_) | Means::Introspection(_) => None,
             })
         };
         remotes().for_each(Remote::close);

@@ -11,7 +11,10 @@ use tokio::{runtime::Handle, time::Instant};
 use crate::{
     error::{
         AuthError,
-        AuthErrorKind::{InvalidSignature, KeysUnavailable, TooManyWaiting, UnknownKey},
+        AuthErrorKind::{
+            self, InvalidSignature, KeysUnavailable, MalformedToken, TokenTooLong, TooManyWaiting,
+            UnknownIssuer, UnknownKey,
+        },
     },
     jwt::{Judgement, judge},
     keys::{
@@ -20,9 +23,10 @@ use crate::{
     },
     server::{
         Inner,
-        entries::{Entry, Keys, View, outage_kind},
+        entries::{Entry, View, outage_kind},
+        means::Means,
     },
-    token::presented::Presented,
+    token::presented::{Presented, Shape},
     validate::{ValidateToken, Validation, Verdict},
 };
 
@@ -37,6 +41,8 @@ const JUDGED_AT_MOST: usize = 4;
 
 /// What a judgement calls for.
 enum Step {
+    /// The issuer of this entry knows.
+    Ask(Arc<Entry>),
     Done(Verdict),
     Wait(Attempt, Waiting),
 }
@@ -57,6 +63,10 @@ impl ValidateToken for Inner {
                 let token = SecretBox::new(presented.token().into());
                 Validation::Pending(Box::pin(settle(self.this.clone(), token, attempt, waiting)))
             }
+            Step::Ask(entry) => {
+                let token = SecretBox::new(presented.token().into());
+                Validation::Pending(Box::pin(ask(self.this.clone(), token, entry)))
+            }
         }
     }
 
@@ -73,11 +83,18 @@ impl Inner {
     fn step(&self, token: &[u8], rechecked: bool) -> Step {
         for _ in 0..JUDGED_AT_MOST {
             let entries = self.entries.load();
+            if let Some(entry) = entries.introspecting()
+                && Shape::of(token) == Shape::Opaque
+            {
+                let refused = self.refused_unasked(token);
+                return refused.map_or_else(|| Step::Ask(Arc::clone(entry)), refuse);
+            }
             let view = View::new(&entries, &self.shared);
             let step = match judge(token, &view, self.shared.clock.wall(), &mut ()) {
                 Judgement::Accepted(core) => Some(Step::Done(Ok(core))),
                 Judgement::Rejected(error) => Some(Step::Done(Err(error))),
                 Judgement::MissingKey(entry) => missing_key(entry, true, rechecked, view.seen()),
+                Judgement::NotByKeys(entry) => Some(Step::Ask(Arc::clone(entry))),
                 Judgement::NoKeys(entry) => missing_key(entry, false, rechecked, view.seen()),
                 Judgement::BadSignature(entry) => bad_signature(entry, rechecked, view.seen()),
             };
@@ -87,11 +104,20 @@ impl Inner {
         }
         refuse(KeysUnavailable)
     }
+
+    /// Why an opaque token is refused without asking its issuer.
+    pub(super) fn refused_unasked(&self, token: &[u8]) -> Option<AuthErrorKind> {
+        if token.is_empty() {
+            Some(MalformedToken)
+        } else {
+            (token.len() > self.shared.max_token_bytes).then_some(TokenTooLong)
+        }
+    }
 }
 
 /// `None`: newer keys came meanwhile.
 fn missing_key(entry: &Entry, has_keys: bool, rechecked: bool, seen: Sequence) -> Option<Step> {
-    let Keys::Remote(remote) = &entry.keys else { return Some(refuse(UnknownKey)) };
+    let Means::Remote(remote) = &entry.means else { return Some(refuse(UnknownKey)) };
     // A signature had failed before; keys that are gone since then cannot make it good.
     if rechecked {
         return Some(refuse(InvalidSignature));
@@ -115,7 +141,7 @@ fn missing_key(entry: &Entry, has_keys: bool, rechecked: bool, seen: Sequence) -
 
 /// `None`: newer keys came meanwhile.
 fn bad_signature(entry: &Entry, rechecked: bool, seen: Sequence) -> Option<Step> {
-    let Keys::Remote(remote) = &entry.keys else { return Some(refuse(InvalidSignature)) };
+    let Means::Remote(remote) = &entry.means else { return Some(refuse(InvalidSignature)) };
     if rechecked {
         return Some(refuse(InvalidSignature));
     }
@@ -128,7 +154,7 @@ fn bad_signature(entry: &Entry, rechecked: bool, seen: Sequence) -> Option<Step>
     })
 }
 
-fn refuse(kind: crate::error::AuthErrorKind) -> Step {
+fn refuse(kind: AuthErrorKind) -> Step {
     Step::Done(Err(kind.into()))
 }
 
@@ -156,7 +182,23 @@ async fn settle(
         match server.step(token.expose_secret(), waiting.recheck) {
             Step::Done(verdict) => return verdict,
             Step::Wait(next, why) => (attempt, waiting) = (next, why),
+            // The issuer was trusted by its keys when the token came. What failed by them is not asked about.
+            Step::Ask(_) => return Err(waiting.in_vain),
         }
+    }
+}
+
+/// Asks the issuer, and holds by its answer only if it is still trusted then. It keeps no server alive.
+async fn ask(server: Weak<Inner>, token: SecretBox<[u8]>, entry: Arc<Entry>) -> Verdict {
+    let Means::Introspection(introspection) = &entry.means else { return Err(UnknownIssuer.into()) };
+    let core = introspection.judge(token.expose_secret()).await?;
+    let still = |server: &Inner| {
+        let entries = server.entries.load();
+        entries.find(entry.id().as_str()).is_some_and(|known| Arc::ptr_eq(known, &entry))
+    };
+    match server.upgrade() {
+        Some(server) if !still(&server) => Err(UnknownIssuer.into()),
+        Some(_) | None => Ok(core),
     }
 }
 

@@ -29,6 +29,9 @@ pub(super) fn answer(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8
     match Endpoint::of(exchange.method, exchange.path) {
         Some(Endpoint::Metadata) => json_response(StatusCode::OK, &metadata(issuer)),
         Some(Endpoint::Jwks) => json_response(StatusCode::OK, &issuer.jwks()),
+        Some(Endpoint::Introspection) => {
+            introspection(issuer, exchange).unwrap_or_else(TokenError::into_response)
+        }
         Some(Endpoint::Token) => token(issuer, exchange).unwrap_or_else(TokenError::into_response),
         None => json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"})),
     }
@@ -41,30 +44,60 @@ fn metadata(issuer: &State) -> Value {
         "issuer": url,
         "jwks_uri": format!("{url}/jwks"),
         "token_endpoint": format!("{url}/token"),
+        "introspection_endpoint": format!("{url}/introspect"),
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
     })
 }
 
-/// Client credentials (RFC 6749 §4.4) with a resource indicator (RFC 8707 §2).
-fn token(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, TokenError> {
-    let form: Vec<(String, String)> = form_urlencoded::parse(exchange.body).into_owned().collect();
-    let parameter = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+/// RFC 7662 §2.
+fn introspection(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, TokenError> {
+    let form = form(exchange);
+    authenticated(issuer, exchange, &form)?;
+    let token = parameter(&form, "token").ok_or(TokenError::MissingToken)?;
+    let mut response = json_response(StatusCode::OK, &issuer.opaque.introspect(token, issuer.clock.wall()));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
 
+type Form = Vec<(String, String)>;
+
+fn form(exchange: &Exchange<'_>) -> Form {
+    form_urlencoded::parse(exchange.body).into_owned().collect()
+}
+
+fn parameter<'f>(form: &'f Form, name: &str) -> Option<&'f str> {
+    form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// The client, by either method of RFC 6749 §2.3.1.
+fn authenticated<'i>(
+    issuer: &'i State,
+    exchange: &Exchange<'_>,
+    form: &Form,
+) -> Result<(String, &'i Client), TokenError> {
     let basic = exchange
         .headers
         .get(AUTHORIZATION)
         .map(|field| basic_credentials(field).ok_or(TokenError::InvalidClient));
     let (id, secret) = match basic.transpose()? {
         Some(credentials) => credentials,
-        None => match (parameter("client_id"), parameter("client_secret")) {
+        None => match (parameter(form, "client_id"), parameter(form, "client_secret")) {
             (Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
             _ => return Err(TokenError::InvalidClient),
         },
     };
     let client =
         issuer.clients.get(&id).filter(|client| client.secret == secret).ok_or(TokenError::InvalidClient)?;
+    Ok((id, client))
+}
+
+/// Client credentials (RFC 6749 §4.4) with a resource indicator (RFC 8707 §2).
+fn token(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, TokenError> {
+    let form = form(exchange);
+    let (id, client) = authenticated(issuer, exchange, &form)?;
+    let parameter = |name: &str| parameter(&form, name);
     match parameter("grant_type") {
         Some("client_credentials") => (),
         Some(_) => return Err(TokenError::UnsupportedGrantType),
@@ -117,6 +150,7 @@ enum TokenError {
     InvalidRequest,
     InvalidScope,
     InvalidTarget,
+    MissingToken,
     UnsupportedGrantType,
 }
 
@@ -133,6 +167,7 @@ impl TokenError {
             Self::InvalidTarget => {
                 (StatusCode::BAD_REQUEST, "invalid_target", "name the audience in the parameter `resource`")
             }
+            Self::MissingToken => (StatusCode::BAD_REQUEST, "invalid_request", "token is missing"),
             Self::UnsupportedGrantType => {
                 (StatusCode::BAD_REQUEST, "unsupported_grant_type", "only client_credentials is supported")
             }

@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Endpoint {
+    /// The introspection endpoint (RFC 7662).
+    Introspection,
     /// The JWK Set.
     Jwks,
     /// The metadata, at both of its places.
@@ -24,6 +26,7 @@ impl Endpoint {
                 "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration",
             ) => Some(Self::Metadata),
             (&Method::GET, "/jwks") => Some(Self::Jwks),
+            (&Method::POST, "/introspect") => Some(Self::Introspection),
             (&Method::POST, "/token") => Some(Self::Token),
             _ => None,
         }

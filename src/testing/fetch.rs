@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{
     HeaderMap, HeaderValue, Method,
-    header::{CACHE_CONTROL, IF_NONE_MATCH},
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, IF_NONE_MATCH},
 };
 
 use crate::{
@@ -30,14 +30,17 @@ impl Fetch for IssuerFetch {
         }
         let delivery = {
             let headers = headers(&request);
-            let exchange =
-                Exchange { method: &Method::GET, path: request.url.path(), headers: &headers, body: &[] };
+            let (method, body) = match &request.form {
+                Some(form) => (&Method::POST, form.content().as_bytes()),
+                None => (&Method::GET, &[][..]),
+            };
+            let exchange = Exchange { method, path: request.url.path(), headers: &headers, body };
             Delivery::new(&issuer, &exchange)
         };
-        let max_bytes = request.max_bytes;
+        let (max_bytes, is_post) = (request.max_bytes, request.form.is_some());
         Box::pin(async move {
             delivery.leaves(&issuer).await;
-            received(delivery, max_bytes).await
+            received(delivery, max_bytes, is_post).await
         })
     }
 }
@@ -46,11 +49,15 @@ fn headers(request: &FetchRequest) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.extend(request.if_none_match.clone().map(|tag| (IF_NONE_MATCH, tag)));
     headers.extend(request.no_cache.then(|| (CACHE_CONTROL, HeaderValue::from_static("no-cache"))));
+    if let Some(form) = &request.form {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+        headers.extend(form.authorization().map(|credentials| (AUTHORIZATION, credentials.clone())));
+    }
     headers
 }
 
 /// What a client gets of it.
-async fn received(delivery: Delivery, max_bytes: usize) -> Result<FetchResponse, FetchError> {
+async fn received(delivery: Delivery, max_bytes: usize, is_post: bool) -> Result<FetchResponse, FetchError> {
     let (parts, body) = delivery.response.into_parts();
     match delivery.breakage {
         Some(Breakage::Drip(pause)) => {
@@ -60,6 +67,7 @@ async fn received(delivery: Delivery, max_bytes: usize) -> Result<FetchResponse,
         }
         Some(Breakage::Endless) => return Err(FetchErrorKind::TooLarge.into()),
         Some(Breakage::ResetMidBody | Breakage::Truncated) => return Err(FetchErrorKind::Body.into()),
+        Some(Breakage::ResetMidHead) if is_post => return Err(FetchErrorKind::Body.into()),
         Some(Breakage::ResetMidHead) => return Err(FetchErrorKind::Connect.into()),
         None => (),
     }

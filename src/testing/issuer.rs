@@ -23,6 +23,7 @@ use crate::{
         fetch::IssuerFetch,
         key::SigningKey,
         mint::TokenBuilder,
+        opaque::OpaqueTokens,
         serve::{self, Serving},
     },
     token::scope::Scopes,
@@ -31,7 +32,8 @@ use crate::{
 /// A small authorization server for tests and demonstrations, on loopback only. Cheap to clone; the socket closes with
 /// the last clone.
 ///
-/// It serves metadata (RFC 8414, OpenID Connect Discovery), a JWK Set, and a token endpoint for client credentials.
+/// It serves metadata (RFC 8414, OpenID Connect Discovery), a JWK Set, a token endpoint for client credentials, and an
+/// introspection endpoint (RFC 7662) for its [clients](TestIssuerBuilder::client).
 #[derive(Clone)]
 pub struct TestIssuer {
     pub(super) state: Arc<State>,
@@ -45,6 +47,7 @@ pub(super) struct State {
     pub(super) clock: Arc<dyn Clock>,
     algorithms: Vec<Algorithm>,
     keys: Mutex<Keys>,
+    pub(super) opaque: OpaqueTokens,
     pub(super) schedule: Schedule,
     requests: Mutex<HashMap<String, u64>>,
     not_modified: AtomicU64,
@@ -238,6 +241,7 @@ impl TestIssuerBuilder {
             clock: self.clock,
             algorithms: self.algorithms,
             keys: Mutex::default(),
+            opaque: OpaqueTokens::default(),
             schedule: Schedule::default(),
             requests: Mutex::default(),
             not_modified: AtomicU64::default(),

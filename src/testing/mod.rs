@@ -57,6 +57,7 @@ mod key;
 mod mint;
 #[cfg(test)]
 mod mutation;
+mod opaque;
 mod raw;
 mod serve;
 
@@ -67,4 +68,5 @@ pub use self::{
     fetch::IssuerFetch,
     issuer::{TestIssuer, TestIssuerBuilder},
     mint::TokenBuilder,
+    opaque::OpaqueTokenBuilder,
 };

@@ -218,6 +218,16 @@ impl Core {
         }
     }
 
+    /// Takes claims that were judged, of an issuer that need not name itself.
+    pub(crate) fn of_issuer(claims: RegisteredClaims, issuer: &str) -> Self {
+        let names_itself = claims.iss.is_some();
+        let mut core = Self::new(claims);
+        if !names_itself {
+            core.issuer = append(&mut core.text, issuer);
+        }
+        core
+    }
+
     fn get(&self, range: &Range<usize>) -> &str {
         self.text.get(range.clone()).unwrap_or_default()
     }

@@ -80,6 +80,7 @@ impl Issuers for Trust<'_> {
             return None;
         }
         let policy = ClaimPolicy {
+            may_omit: crate::policy::MayOmit::default(),
             issuer: IssuerId::parse(issuer)?,
             audiences: self.audience.map(|audience| [Audience::parse(audience).unwrap()].into()),
             leeway: Duration::ZERO,
@@ -92,8 +93,8 @@ impl Issuers for Trust<'_> {
         UnknownIssuer.into()
     }
 
-    fn rules<'e>(&self, entry: &'e Arc<JwtRules>) -> &'e JwtRules {
-        entry
+    fn rules<'e>(&self, entry: &'e Arc<JwtRules>) -> Option<&'e JwtRules> {
+        Some(entry)
     }
 
     fn keys(&self, _: &Arc<JwtRules>) -> Option<Arc<KeySet>> {

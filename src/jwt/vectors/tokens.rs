@@ -109,6 +109,7 @@ fn complete(token: &str) -> Option<String> {
 fn by_policy(token: &str, now: i64) -> Result<(), AuthErrorKind> {
     let claims = claims(token).unwrap();
     let policy = ClaimPolicy {
+        may_omit: crate::policy::MayOmit::default(),
         issuer: IssuerId::parse(text(&claims, "iss")).unwrap(),
         audiences: None,
         leeway: std::time::Duration::ZERO,

@@ -244,7 +244,14 @@ fn request(url: &Url, accept: &'static str, max_bytes: usize, ask: Ask) -> Resul
         .as_str()
         .parse()
         .map_err(|error: InvalidUri| FetchError::new(FetchErrorKind::UnusableUrl, error))?;
-    Ok(FetchRequest { url, accept, max_bytes, if_none_match: None, no_cache: ask == Ask::Emergency })
+    Ok(FetchRequest {
+        url,
+        accept,
+        max_bytes,
+        if_none_match: None,
+        no_cache: ask == Ask::Emergency,
+        form: None,
+    })
 }
 
 /// No whole answer came.

@@ -12,7 +12,7 @@ use crate::{
 fn request(issuer: &TestIssuer, path: &str) -> FetchRequest {
     let url = format!("{}{path}", issuer.url()).parse().unwrap();
     let accept = "application/json";
-    FetchRequest { url, accept, max_bytes: MAX_JWKS_BYTES, if_none_match: None, no_cache: false }
+    FetchRequest { url, accept, max_bytes: MAX_JWKS_BYTES, if_none_match: None, no_cache: false, form: None }
 }
 
 /// What a caller can tell apart.
@@ -125,6 +125,7 @@ async fn the_built_in_client_sends_the_fields_that_it_is_told() {
             max_bytes: 10,
             if_none_match: tag.map(HeaderValue::from_static),
             no_cache,
+            form: None,
         };
         let head = async {
             let (mut stream, _) = listener.accept().await.unwrap();

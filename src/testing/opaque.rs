@@ -1,0 +1,176 @@
+//! Tokens that only the issuer can read, and what it says of them.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    clock::UnixTime,
+    introspection::auth::ClientAuth,
+    server::issuer::Issuer,
+    testing::{
+        issuer::{State, TestIssuer},
+        mint::DEFAULT_LIFETIME,
+    },
+};
+
+/// An opaque access token in the making: active until it expires or is [revoked](super::TestIssuer::revoke). Made by
+/// [`TestIssuer::opaque_token`](super::TestIssuer::opaque_token).
+#[derive(Clone)]
+#[must_use = "a token does not exist until it is minted"]
+pub struct OpaqueTokenBuilder {
+    issuer: Arc<State>,
+    claims: Map<String, Value>,
+}
+
+impl OpaqueTokenBuilder {
+    pub(super) fn new(issuer: Arc<State>) -> Self {
+        let url = issuer.url.clone();
+        let audience = issuer.default_audience.clone();
+        let now = issuer.clock.wall().as_secs();
+        let builder = Self { issuer, claims: Map::new() }
+            .claim("iss", url)
+            .claim("iat", now)
+            .claim("token_type", "Bearer")
+            .subject("test-user")
+            .client_id("test-client")
+            .expires_in(DEFAULT_LIFETIME);
+        match audience {
+            Some(audience) => builder.audience(audience),
+            None => builder,
+        }
+    }
+
+    /// Sets `sub`. **Default:** `test-user`.
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        self.claim("sub", subject.into())
+    }
+
+    /// Sets `client_id`. **Default:** `test-client`.
+    pub fn client_id(self, client_id: impl Into<String>) -> Self {
+        self.claim("client_id", client_id.into())
+    }
+
+    /// Sets `aud`. **Default:** the issuer's default audience, if it has one.
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        self.claim("aud", audience.into())
+    }
+
+    /// Sets `scope`, words with spaces between. **Default:** absent.
+    pub fn scope(self, scope: impl Into<String>) -> Self {
+        self.claim("scope", scope.into())
+    }
+
+    /// Sets `exp` so much later than now. **Default:** 300 s.
+    pub fn expires_in(self, lifetime: Duration) -> Self {
+        let exp = self.issuer.clock.wall().saturating_add(lifetime).as_secs();
+        self.claim("exp", exp)
+    }
+
+    /// Sets any member of the answer, also to a value that it must not have.
+    ///
+    /// # Panics
+    ///
+    /// When the value is not JSON.
+    pub fn claim(mut self, name: &str, value: impl Serialize) -> Self {
+        self.claims.insert(name.into(), serde_json::to_value(value).expect("the value is JSON"));
+        self
+    }
+
+    /// Leaves a member out of the answer.
+    pub fn without(mut self, name: &str) -> Self {
+        self.claims.remove(name);
+        self
+    }
+
+    /// The token, known to the issuer from now on.
+    pub fn mint(&self) -> String {
+        self.mint_as(format!("opaque-{:032x}", fastrand::u128(..)))
+    }
+
+    /// The token with this very text.
+    pub fn mint_as(&self, token: impl Into<String>) -> String {
+        let token = token.into();
+        self.issuer.opaque.lock().insert(token.clone(), self.claims.clone());
+        token
+    }
+}
+
+impl fmt::Debug for OpaqueTokenBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpaqueTokenBuilder").finish_non_exhaustive()
+    }
+}
+
+impl TestIssuer {
+    /// This issuer as one that a resource server asks about each token. The credentials are those of one of its
+    /// [clients](super::TestIssuerBuilder::client), by [`ClientAuth::basic`] or [`ClientAuth::post`].
+    pub fn introspected(&self, auth: ClientAuth) -> Issuer {
+        Issuer::introspect(self.url(), format!("{}/introspect", self.url()), auth).allow_http_on_loopback()
+    }
+
+    /// A good token that only this issuer can read, to be changed at will.
+    ///
+    /// ```
+    /// use bearergate::{Claims, ClientAuth, Presented, ResourceServer, scopes, testing::TestIssuer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::builder()
+    ///     .default_audience("https://api.example.com")
+    ///     .client("orders-api", "secret", scopes!["read"])
+    ///     .start()
+    ///     .await?;
+    /// let api = ResourceServer::builder("https://api.example.com")
+    ///     .trust(issuer.introspected(ClientAuth::basic("orders-api", "secret")))
+    ///     .build()?;
+    ///
+    /// let token = issuer.opaque_token().scope("read").mint();
+    /// assert!(api.validate::<Claims>(&Presented::bearer(&token)).await.is_ok());
+    /// issuer.revoke(&token);
+    /// assert!(api.validate::<Claims>(&Presented::bearer(&token)).await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn opaque_token(&self) -> OpaqueTokenBuilder {
+        OpaqueTokenBuilder::new(Arc::clone(&self.state))
+    }
+
+    /// Makes an opaque token inactive. Tells whether there was one.
+    pub fn revoke(&self, token: &str) -> bool {
+        self.state.opaque.revoke(token)
+    }
+}
+
+/// The opaque tokens that the issuer knows, with their claims.
+#[derive(Default)]
+pub(super) struct OpaqueTokens(Mutex<HashMap<String, Map<String, Value>>>);
+
+impl OpaqueTokens {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Map<String, Value>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn revoke(&self, token: &str) -> bool {
+        self.lock().remove(token).is_some()
+    }
+
+    /// RFC 7662 §2.2.
+    pub(super) fn introspect(&self, token: &str, now: UnixTime) -> Value {
+        let known = self.lock().get(token).cloned();
+        let is_over = |claims: &Map<String, Value>| {
+            claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| exp <= now.as_secs())
+        };
+        match known {
+            Some(mut claims) if !is_over(&claims) => {
+                claims.entry("active").or_insert(Value::Bool(true));
+                Value::Object(claims)
+            }
+            Some(_) | None => json!({"active": false}),
+        }
+    }
+}
