@@ -148,6 +148,9 @@ impl Issuer {
     ///
     /// Answers are not cached: each request with such a token is a call, of at most 3 s.
     ///
+    /// Young, and not for production yet: answers are not cached, and `SECURITY.md` says how clients can still bring about
+    /// 503 for everybody's tokens of this issuer.
+    ///
     /// ```
     /// # fn main() -> Result<(), bearergate::ConfigError> {
     /// use bearergate::{ClientAuth, Issuer, ResourceServer};
