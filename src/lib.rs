@@ -25,7 +25,7 @@ pub use crate::{
     clock::{Clock, SystemClock, UnixTime},
     error::{AuthError, AuthErrorKind, ConfigError, Decision, ErrorCode, InvalidScope},
     fetch::{
-        Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, FormPost,
+        Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, PostContent,
         client::HttpFetch,
     },
     introspection::auth::ClientAuth,

@@ -77,7 +77,7 @@ impl Scene {
     }
 
     fn calls(&self) -> usize {
-        self.line.requests.lock().unwrap().iter().filter(|request| request.form.is_some()).count()
+        self.line.requests.lock().unwrap().iter().filter(|request| request.post.is_some()).count()
     }
 
     fn fault(&self, fault: Fault) {
@@ -386,12 +386,13 @@ async fn int_13_tokens_and_credentials_arrive_octet_for_octet() {
     let scene = Scene::with(|issuer| vec![issuer.introspected(ClientAuth::basic("a b:c", "s+e&c=r%t"))]);
     let _inactive = scene.check("a+b&c=d% e").await;
     let requests = scene.line.requests.lock().unwrap().clone();
-    let form = requests[0].form.as_ref().unwrap();
+    let form = requests[0].post.as_ref().unwrap();
+    let authorization = requests[0].authorization.as_ref().unwrap();
     assert_eq!(form.content(), "token=a%2Bb%26c%3Dd%25+e&token_type_hint=access_token");
     assert_eq!(form.content_type(), "application/x-www-form-urlencoded");
     // a+b%3Ac:s%2Be%26c%3Dr%25t
-    assert_eq!(form.authorization().unwrap(), "Basic YStiJTNBYzpzJTJCZSUyNmMlM0RyJTI1dA==");
-    assert!(form.authorization().unwrap().is_sensitive());
+    assert_eq!(authorization, "Basic YStiJTNBYzpzJTJCZSUyNmMlM0RyJTI1dA==");
+    assert!(authorization.is_sensitive());
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,18 +52,19 @@ impl HttpFetch {
 impl Fetch for HttpFetch {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
         let url = request.url.to_string();
-        let is_post = request.form.is_some();
-        let mut outgoing = match request.form {
+        let is_post = request.post.is_some();
+        let mut outgoing = match request.post {
             None => self.client.get(url),
-            Some(form) => {
-                let mut post = self.client.post(url).header(CONTENT_TYPE, form.content_type());
-                if let Some(credentials) = form.authorization() {
-                    post = post.header(AUTHORIZATION, credentials.clone());
-                }
-                post.body(form.content().to_owned())
-            }
+            Some(post) => self
+                .client
+                .post(url)
+                .header(CONTENT_TYPE, post.content_type())
+                .body(post.content().to_owned()),
         };
         outgoing = outgoing.header(ACCEPT, request.accept);
+        if let Some(credentials) = request.authorization {
+            outgoing = outgoing.header(AUTHORIZATION, credentials);
+        }
         if let Some(tag) = request.if_none_match {
             outgoing = outgoing.header(IF_NONE_MATCH, tag);
         }

@@ -1,13 +1,13 @@
 //! How documents come from an authorization server, and within which limits.
 
 pub(crate) mod client;
-mod form;
+mod post;
 
 use std::{error::Error as StdError, fmt, future::Future, pin::Pin, time::Duration};
 
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
-pub use self::form::FormPost;
+pub use self::post::PostContent;
 
 /// A set of 256 RSA-4096 keys with certificates is about 400 KB.
 pub(crate) const MAX_JWKS_BYTES: usize = 512 * 1024;
@@ -26,7 +26,7 @@ pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The caller sets the deadline and drops the future when it passes. An implementation must not follow redirects, must
 /// stop reading at [`max_bytes`](FetchRequest::max_bytes) octets after decoding, and gives back whatever status it got.
 ///
-/// A request with a [`form`](FetchRequest::form) is a POST request, and must not be sent twice: an implementation says
+/// A request with [`post`](FetchRequest::post) is a POST request, and must not be sent twice: an implementation says
 /// [`FetchErrorKind::Connect`] only where the server cannot have seen it, because the caller then tries once more. One that
 /// fetches keys alone may answer it with any error; then no token can be introspected.
 ///
@@ -39,25 +39,47 @@ pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// impl Fetch for MyClient {
 ///     fn fetch(&self, request: FetchRequest) -> FetchFuture {
-///         let outgoing = match &request.form {
-///             None => Request::get(&request.url).body(String::new()),
-///             Some(form) => {
-///                 let mut outgoing = Request::post(&request.url).header(CONTENT_TYPE, form.content_type());
-///                 if let Some(credentials) = form.authorization() {
-///                     outgoing = outgoing.header(AUTHORIZATION, credentials);
-///                 }
-///                 outgoing.body(form.content().to_owned())
-///             }
+///         let mut outgoing = Request::builder().uri(&request.url).header(ACCEPT, request.accept);
+///         if let Some(credentials) = &request.authorization {
+///             outgoing = outgoing.header(AUTHORIZATION, credentials);
+///         }
+///         let outgoing = match &request.post {
+///             None => outgoing.body(String::new()),
+///             Some(post) => outgoing
+///                 .method("POST")
+///                 .header(CONTENT_TYPE, post.content_type())
+///                 .body(post.content().to_owned()),
 ///         };
-///         // … and `accept`, `if_none_match`, `no_cache`; then send it.
-///         # let _ = (outgoing, ACCEPT);
+///         // … and `if_none_match`, `no_cache`; then send it.
+///         # let _ = outgoing;
 ///         # Box::pin(std::future::ready(Err(FetchErrorKind::Connect.into())))
 ///     }
 /// }
 /// ```
 pub trait Fetch: fmt::Debug + Send + Sync + 'static {
-    /// Starts one request: GET, or POST where it carries a [`form`](FetchRequest::form).
+    /// Starts one request: GET, or POST where it carries [content](FetchRequest::post).
     fn fetch(&self, request: FetchRequest) -> FetchFuture;
+}
+
+impl FetchRequest {
+    /// A GET request without more.
+    pub(crate) fn get(url: Uri, accept: &'static str, max_bytes: usize) -> Self {
+        Self { url, accept, max_bytes, if_none_match: None, no_cache: false, authorization: None, post: None }
+    }
+
+    /// With credentials, which are marked as sensitive.
+    pub(crate) fn authorized(mut self, authorization: Option<HeaderValue>) -> Self {
+        self.authorization = authorization.map(|mut field| {
+            field.set_sensitive(true);
+            field
+        });
+        self
+    }
+
+    /// A POST request of it.
+    pub(crate) fn posting(self, content: PostContent) -> Self {
+        Self { post: Some(content), ..self }
+    }
 }
 
 /// The answer to come.
@@ -78,8 +100,10 @@ pub struct FetchRequest {
     pub if_none_match: Option<HeaderValue>,
     /// Whether to send `Cache-Control: no-cache` (RFC 9111 §5.2.1.4), so that no cache on the way answers by itself.
     pub no_cache: bool,
-    /// What makes it a POST request: the form to send, with credentials. `None` for a GET request.
-    pub form: Option<FormPost>,
+    /// The `Authorization` field to send, if any. It is marked as sensitive.
+    pub authorization: Option<HeaderValue>,
+    /// What makes it a POST request: the content to send. `None` for a GET request.
+    pub post: Option<PostContent>,
 }
 
 /// A document as it came.

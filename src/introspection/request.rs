@@ -6,7 +6,7 @@ use http::{HeaderValue, Uri};
 use url::{Url, form_urlencoded};
 
 use crate::{
-    fetch::{FetchRequest, FormPost},
+    fetch::{FetchRequest, PostContent},
     introspection::auth::ClientAuth,
 };
 
@@ -39,14 +39,9 @@ impl Endpoint {
             content.push('=');
             content.extend(form_urlencoded::byte_serialize(value.as_bytes()));
         }
-        FetchRequest {
-            url: self.url.clone(),
-            accept: "application/json",
-            max_bytes: MAX_ANSWER_BYTES,
-            if_none_match: None,
-            no_cache: false,
-            form: Some(FormPost::new(self.authorization.clone(), content)),
-        }
+        FetchRequest::get(self.url.clone(), "application/json", MAX_ANSWER_BYTES)
+            .authorized(self.authorization.clone())
+            .posting(PostContent::form(content))
     }
 
     /// An answer that a client of somebody else's read too far.

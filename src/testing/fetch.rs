@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{
     HeaderMap, HeaderValue, Method,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, IF_NONE_MATCH},
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, IF_NONE_MATCH},
 };
 
 use crate::{
@@ -30,14 +30,14 @@ impl Fetch for IssuerFetch {
         }
         let delivery = {
             let headers = headers(&request);
-            let (method, body) = match &request.form {
-                Some(form) => (&Method::POST, form.content().as_bytes()),
+            let (method, body) = match &request.post {
+                Some(post) => (&Method::POST, post.content().as_bytes()),
                 None => (&Method::GET, &[][..]),
             };
             let exchange = Exchange { method, path: request.url.path(), headers: &headers, body };
             Delivery::new(&issuer, &exchange)
         };
-        let (max_bytes, is_post) = (request.max_bytes, request.form.is_some());
+        let (max_bytes, is_post) = (request.max_bytes, request.post.is_some());
         Box::pin(async move {
             delivery.leaves(&issuer).await;
             received(delivery, max_bytes, is_post).await
@@ -49,10 +49,11 @@ fn headers(request: &FetchRequest) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.extend(request.if_none_match.clone().map(|tag| (IF_NONE_MATCH, tag)));
     headers.extend(request.no_cache.then(|| (CACHE_CONTROL, HeaderValue::from_static("no-cache"))));
-    if let Some(form) = &request.form {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
-        headers.extend(form.authorization().map(|credentials| (AUTHORIZATION, credentials.clone())));
-    }
+    headers.insert(ACCEPT, HeaderValue::from_static(request.accept));
+    headers.extend(request.authorization.clone().map(|credentials| (AUTHORIZATION, credentials)));
+    headers.extend(
+        request.post.as_ref().map(|post| (CONTENT_TYPE, HeaderValue::from_static(post.content_type()))),
+    );
     headers
 }
 

@@ -244,14 +244,7 @@ fn request(url: &Url, accept: &'static str, max_bytes: usize, ask: Ask) -> Resul
         .as_str()
         .parse()
         .map_err(|error: InvalidUri| FetchError::new(FetchErrorKind::UnusableUrl, error))?;
-    Ok(FetchRequest {
-        url,
-        accept,
-        max_bytes,
-        if_none_match: None,
-        no_cache: ask == Ask::Emergency,
-        form: None,
-    })
+    Ok(FetchRequest { no_cache: ask == Ask::Emergency, ..FetchRequest::get(url, accept, max_bytes) })
 }
 
 /// No whole answer came.

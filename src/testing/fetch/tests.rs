@@ -12,7 +12,7 @@ use crate::{
 fn request(issuer: &TestIssuer, path: &str) -> FetchRequest {
     let url = format!("{}{path}", issuer.url()).parse().unwrap();
     let accept = "application/json";
-    FetchRequest { url, accept, max_bytes: MAX_JWKS_BYTES, if_none_match: None, no_cache: false, form: None }
+    FetchRequest::get(url, accept, MAX_JWKS_BYTES)
 }
 
 /// What a caller can tell apart.
@@ -120,12 +120,9 @@ async fn the_built_in_client_sends_the_fields_that_it_is_told() {
     let client = HttpFetch::build().unwrap();
     for (tag, no_cache) in [(None, false), (Some("W/\"a\""), false), (None, true)] {
         let request = FetchRequest {
-            url: url.parse().unwrap(),
-            accept: "application/json",
-            max_bytes: 10,
             if_none_match: tag.map(HeaderValue::from_static),
             no_cache,
-            form: None,
+            ..FetchRequest::get(url.parse().unwrap(), "application/json", 10)
         };
         let head = async {
             let (mut stream, _) = listener.accept().await.unwrap();
