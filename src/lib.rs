@@ -28,7 +28,12 @@ pub use crate::{
         Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest, FetchResponse, PostContent,
         client::HttpFetch,
     },
-    introspection::auth::ClientAuth,
+    introspection::{
+        auth::ClientAuth,
+        endpoint::IntrospectionEndpoint,
+        introspector::{Introspected, IntrospectionFuture, Introspector, Question},
+        userinfo::{BoundTo, DangerousUserinfo, Userinfo},
+    },
     jwt::Check,
     keys::{
         algorithm::Algorithm,
@@ -44,13 +49,14 @@ pub use crate::{
         require::{Require, RequireFuture, RequireLayer},
         service::BearerAuth,
     },
-    policy::Profile,
+    policy::{OmittableClaim, Profile},
     server::{
-        FailedIssuer, Issuers, NotReady, ResourceServer,
-        builder::ResourceServerBuilder,
+        CachedTokens, FailedIssuer, Issuers, NotReady, ResourceServer,
+        builder::{DangerousBuilder, ResourceServerBuilder},
         explain::{CheckOutcome, Explanation},
-        health::{Health, IssuerHealth, KeyState, SkippedKey},
-        issuer::{Answer, Dangerous, Issuer, OmittableClaim},
+        health::{Health, IntrospectionHealth, IssuerHealth, KeyState, SkippedKey},
+        issuer::{Answer, AskAbout, Dangerous, Issuer},
+        selector::Selector,
     },
     token::{
         access_token::AccessToken,

@@ -79,12 +79,27 @@ pub(crate) struct ClaimPolicy {
     pub(crate) may_omit: MayOmit,
 }
 
+/// A claim that an introspection answer may be allowed to leave out.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum OmittableClaim {
+    /// `aud`: the issuer tells this resource server of no token that is meant for another one (RFC 7662 §4).
+    Audience,
+    /// `iss`: the endpoint knows the tokens of this issuer alone.
+    Issuer,
+}
+
 /// Which of the claims may be absent that a JWT has to carry. What is there is checked in any case.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct MayOmit {
     pub(crate) audience: bool,
     pub(crate) expiry: bool,
     pub(crate) issuer: bool,
+}
+
+impl MayOmit {
+    /// Nothing has to be there.
+    pub(crate) const ALL: Self = Self { audience: true, expiry: true, issuer: true };
 }
 
 impl ClaimPolicy {
@@ -94,12 +109,30 @@ impl ClaimPolicy {
         claims: &RegisteredClaims,
         now: UnixTime,
     ) -> Result<(), AuthErrorKind> {
+        self.times_and_audience(claims, now, self.may_omit)
+    }
+
+    /// The same for a token whose claims somebody else will tell: what it lacks, it may lack.
+    pub(crate) fn check_times_and_audience_if_present(
+        &self,
+        claims: &RegisteredClaims,
+        now: UnixTime,
+    ) -> Result<(), AuthErrorKind> {
+        self.times_and_audience(claims, now, MayOmit::ALL)
+    }
+
+    fn times_and_audience(
+        &self,
+        claims: &RegisteredClaims,
+        now: UnixTime,
+        may_omit: MayOmit,
+    ) -> Result<(), AuthErrorKind> {
         let date = |claim: Claim| claims.date(claim).map_err(|_| InvalidClaim);
         let (expires_at, not_before, issued_at) = (date(claims.exp)?, date(claims.nbf)?, date(claims.iat)?);
         // RFC 7519 §4.1.4: the moment of `exp` itself is too late.
         match expires_at {
             Some(end) if now >= end.saturating_add(self.leeway) => return Err(Expired),
-            None if !self.may_omit.expiry => return Err(InvalidClaim),
+            None if !may_omit.expiry => return Err(InvalidClaim),
             Some(_) | None => (),
         }
         // RFC 7519 §4.1.5: the moment of `nbf` itself is early enough.
@@ -109,7 +142,7 @@ impl ClaimPolicy {
         if issued_at.is_some_and(|issue| issue > now.saturating_add(self.leeway)) {
             return Err(IssuedInFuture);
         }
-        self.check_audience(claims)
+        self.check_audience(claims, may_omit.audience)
     }
 
     /// Every check of the registered claims but the binding.
@@ -148,9 +181,9 @@ impl ClaimPolicy {
     }
 
     /// RFC 7519 §4.1.3: a string or an array of strings, one of them ours.
-    fn check_audience(&self, claims: &RegisteredClaims) -> Result<(), AuthErrorKind> {
+    fn check_audience(&self, claims: &RegisteredClaims, may_omit: bool) -> Result<(), AuthErrorKind> {
         let Some(value) = claims.aud else {
-            let needed = self.audiences.is_some() && !self.may_omit.audience;
+            let needed = self.audiences.is_some() && !may_omit;
             return if needed { Err(InvalidClaim) } else { Ok(()) };
         };
         let ours = |entry: RawStr<'_>| match &self.audiences {

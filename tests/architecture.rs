@@ -21,7 +21,7 @@ const PICTURE: &[(&str, &[&str])] = &[
     ("keys", &["clock", "error", "fetch", "token"]),
     // wings, which do not know each other
     ("jwt", &["clock", "error", "keys", "policy", "token", "validate"]),
-    ("introspection", &["clock", "error", "fetch", "policy", "token", "validate"]),
+    ("introspection", &["clock", "error", "fetch", "keys", "policy", "token", "validate"]),
     ("middleware", &["clock", "error", "telemetry", "token", "validate"]),
     // roof
     (
@@ -158,11 +158,21 @@ fn only_the_fetch_client_names_reqwest() {
 }
 
 #[test]
-fn only_the_seal_of_snapshots_names_its_libraries() {
+fn hashes_enter_by_their_doors() {
+    // The seal of snapshots, the name of a token in a cache, a client's assertion by a shared secret.
+    let doors = ["keys/snapshot/seal.rs", "token/digest.rs", "introspection/assertion.rs"];
     for file in rust_files(&source()) {
         let text = fs::read_to_string(&file).unwrap();
         let names_one = text.contains("use hmac") || text.contains("use sha2");
-        assert_eq!(names_one, file.ends_with("keys/snapshot/seal.rs"), "{}", file.display());
+        assert_eq!(names_one, doors.iter().any(|door| file.ends_with(door)), "{}", file.display());
+    }
+}
+
+#[test]
+fn only_the_cache_of_answers_names_moka() {
+    for file in rust_files(&source()) {
+        let names_it = fs::read_to_string(&file).unwrap().contains("moka::");
+        assert_eq!(names_it, file.ends_with("introspection/cache.rs"), "{}", file.display());
     }
 }
 

@@ -106,6 +106,7 @@ async fn int_01_an_inactive_token_is_401() {
     assert_eq!((good.issuer(), good.subject(), good.has_scope("read")), (URL, Some("test-user"), true));
 
     assert!(scene.issuer.revoke(&token));
+    scene.api.cached_tokens().forget(&token);
     let error = scene.api.validate::<Claims>(&Presented::bearer(&token)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Inactive);
     assert_eq!(scene.api.refuse(error).status(), StatusCode::UNAUTHORIZED);
@@ -234,6 +235,11 @@ async fn int_05_what_is_no_answer_is_503() {
         scene.fault(fault);
         scene.undecided(&token, kind, &what).await;
         assert_eq!(scene.calls(), 1, "no second call: {what}");
+        if kind == Kind::IntrospectionTokenRefused {
+            scene.undecided(&token, kind, "remembered for ten seconds").await;
+            assert_eq!(scene.calls(), 1, "{what}");
+            tokio::time::sleep(seconds(10)).await;
+        }
         assert_eq!(scene.check(&token).await, Ok(()), "{what}");
     }
     for neighbour in [Fault::Slow(Duration::from_millis(2900)), Fault::Oversized(1024 * 1024)] {
@@ -266,19 +272,19 @@ async fn int_05_an_endpoint_that_fails_is_left_alone_for_a_while() {
     let token = scene.issuer.opaque_token().mint();
     let down = |code| Fault::Status(StatusCode::from_u16(code).unwrap());
     scene.issuer.faults().set(Endpoint::Introspection, down(400));
-    for _ in 0..50 {
-        scene.undecided(&token, Kind::IntrospectionTokenRefused, "never counts").await;
+    for number in 0..50 {
+        scene.undecided(&format!("odd-{number}"), Kind::IntrospectionTokenRefused, "never counts").await;
     }
     scene.issuer.faults().set(Endpoint::Introspection, down(503));
     for _ in 0..20 {
         scene.undecided(&token, Kind::IntrospectionUnavailable, "down").await;
     }
-    assert_eq!(scene.calls(), 60);
+    assert_eq!(scene.calls(), 50 + 10 + 1, "ten, and one about a token of our own");
     assert!(!scene.api.health().can_serve());
     tokio::time::sleep(seconds(5)).await;
     scene.undecided(&token, Kind::IntrospectionUnavailable, "the probe").await;
     scene.undecided(&token, Kind::IntrospectionUnavailable, "stopped").await;
-    assert_eq!(scene.calls(), 61);
+    assert_eq!(scene.calls(), 61 + 2);
 
     scene.issuer.faults().clear(Endpoint::Introspection);
     tokio::time::sleep(seconds(5)).await;
@@ -294,7 +300,8 @@ fn int_06_refused_credentials_are_503_and_one_loud_line_per_step() {
         runtime.block_on(async {
             let scene =
                 Scene::with(|issuer| vec![issuer.introspected(ClientAuth::basic("api", "s3cr3t-wrong"))]);
-            for (pause, calls) in [(5, 1), (10, 2), (20, 3)] {
+            // Each step is a call about the token, and a control question.
+            for (pause, calls) in [(5, 2), (10, 4), (20, 6)] {
                 for _ in 0..10 {
                     scene.undecided("t0ken-text", Kind::IntrospectionCredentialsRefused, "our fault").await;
                 }
@@ -365,8 +372,26 @@ async fn int_12_a_jwt_that_fails_is_never_asked_about() {
     // A JWT of the issuer that is introspected is its own affair.
     let jwt = scene.issuer.token().mint();
     assert_eq!(scene.check(&jwt).await, Err(Kind::Inactive));
+    let jwt = scene.issuer.token().mint();
     scene.issuer.opaque_token().mint_as(&jwt);
     assert_eq!(scene.check(&jwt).await, Ok(()));
+    assert_eq!(scene.calls(), 3);
+    // But what it says against itself counts, and nobody is asked.
+    for (jwt, kind) in [
+        (scene.issuer.token().expired(), Kind::Expired),
+        (scene.issuer.token().audience("https://other.example"), Kind::WrongAudience),
+        (scene.issuer.token().claim("cnf", json!({"jkt": "x"})), Kind::BindingNotProven),
+        (scene.issuer.token().header("typ", "dpop+jwt"), Kind::WrongType),
+        (scene.issuer.token().header("typ", "token-introspection+jwt"), Kind::WrongType),
+    ] {
+        let jwt = jwt.mint();
+        scene.issuer.opaque_token().mint_as(&jwt);
+        assert_eq!(scene.check(&jwt).await, Err(kind));
+    }
+    // A damaged JWT is still one.
+    for damaged in ["!".to_owned() + &jwt, jwt.replacen('.', "", 1), jwt.clone() + ".AA"] {
+        assert_eq!(scene.check(&damaged).await, Err(Kind::MalformedToken), "{damaged}");
+    }
     assert_eq!(scene.calls(), 3);
 }
 
@@ -410,7 +435,7 @@ async fn explain_says_what_it_can_without_asking() {
     );
     assert!(!explained.is_accepted() && explained.failure().is_none());
     let jwt = scene.api.explain(&Presented::bearer(&scene.issuer.token().mint()));
-    assert_eq!(jwt.steps()[4], (Check::Introspection, CheckOutcome::NotAsked));
+    assert_eq!(jwt.steps()[6], (Check::Introspection, CheckOutcome::NotAsked));
     let long = scene.api.explain(&Presented::bearer(&"x".repeat(20_000)));
     assert_eq!(long.failure(), Some(Kind::TokenTooLong));
     assert_eq!(scene.calls(), 0);
@@ -427,7 +452,7 @@ fn what_cannot_work_is_said_when_the_server_is_built() {
     for (issuers, what) in [
         (
             vec![introspected("https://a.example", basic()), introspected("https://b.example", basic())],
-            "not there yet",
+            "`.select_introspected(..)`",
         ),
         (vec![introspected(URL, ClientAuth::basic("", "secret"))], "is empty"),
         (vec![introspected(URL, ClientAuth::post("api", ""))], "is empty"),
@@ -464,10 +489,12 @@ async fn int_05_the_built_in_client_asks_over_a_socket() {
         let token = issuer.opaque_token().mint_as("a+b&c=d e");
         assert_eq!(check(&token).await, Ok(()));
         assert!(issuer.revoke(&token));
+        api.cached_tokens().forget(&token);
         assert_eq!(check(&token).await, Err(Kind::Inactive));
         for fault in [Fault::ResetMidHead, Fault::Truncated, Fault::Redirect(URL.parse().unwrap())] {
             let before = issuer.requests_to(Endpoint::Introspection);
             issuer.faults().script(Endpoint::Introspection, [fault]);
+            api.cached_tokens().clear();
             assert_eq!(check(&token).await, Err(Kind::IntrospectionUnavailable));
             assert_eq!(issuer.requests_to(Endpoint::Introspection), before + 1);
         }

@@ -62,13 +62,14 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
 }
 
 impl FetchRequest {
-    /// A GET request without more.
-    pub(crate) fn get(url: Uri, accept: &'static str, max_bytes: usize) -> Self {
+    /// A GET request for at most so many octets, without more.
+    pub fn get(url: Uri, accept: &'static str, max_bytes: usize) -> Self {
         Self { url, accept, max_bytes, if_none_match: None, no_cache: false, authorization: None, post: None }
     }
 
-    /// With credentials, which are marked as sensitive.
-    pub(crate) fn authorized(mut self, authorization: Option<HeaderValue>) -> Self {
+    /// With this `Authorization` field, if it is one. It is marked as sensitive.
+    #[must_use]
+    pub fn authorized(mut self, authorization: Option<HeaderValue>) -> Self {
         self.authorization = authorization.map(|mut field| {
             field.set_sensitive(true);
             field
@@ -76,8 +77,9 @@ impl FetchRequest {
         self
     }
 
-    /// A POST request of it.
-    pub(crate) fn posting(self, content: PostContent) -> Self {
+    /// A POST request with this content.
+    #[must_use]
+    pub fn posting(self, content: PostContent) -> Self {
         Self { post: Some(content), ..self }
     }
 }
@@ -104,6 +106,21 @@ pub struct FetchRequest {
     pub authorization: Option<HeaderValue>,
     /// What makes it a POST request: the content to send. `None` for a GET request.
     pub post: Option<PostContent>,
+}
+
+/// A whole document; or word that the one that is held is still right, where one was named.
+pub(crate) async fn whole(fetch: &dyn Fetch, request: FetchRequest) -> Result<FetchResponse, FetchError> {
+    let (max_bytes, conditional) = (request.max_bytes, request.if_none_match.is_some());
+    let response = fetch.fetch(request).await?;
+    match response.status {
+        StatusCode::OK => (),
+        StatusCode::NOT_MODIFIED if conditional => (),
+        status => return Err(FetchErrorKind::Status(status).into()),
+    }
+    if response.body.len() > max_bytes {
+        return Err(FetchErrorKind::TooLarge.into());
+    }
+    Ok(response)
 }
 
 /// A document as it came.

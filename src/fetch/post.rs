@@ -12,13 +12,13 @@ pub struct PostContent {
 }
 
 impl PostContent {
-    /// A form; `content` is encoded already.
-    pub(crate) fn form(content: String) -> Self {
+    /// A form. `content` is encoded already, as `application/x-www-form-urlencoded`.
+    pub fn form(content: impl Into<SecretString>) -> Self {
         Self { content_type: "application/x-www-form-urlencoded", content: content.into() }
     }
 
     /// A JSON text.
-    pub(crate) fn json(content: String) -> Self {
+    pub fn json(content: impl Into<SecretString>) -> Self {
         Self { content_type: "application/json", content: content.into() }
     }
 

@@ -7,6 +7,8 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
 
+use crate::{clock::UnixTime, fetch::FetchError};
+
 /// The credentials of this resource server at an introspection endpoint (RFC 7662 §2.1). `Debug` prints none of them.
 ///
 /// ```
@@ -54,49 +56,41 @@ impl ClientAuth {
         Self(Method::None)
     }
 
-    /// The `Authorization` field; the error says what to change.
-    pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>, &'static str> {
+    /// The error says what to change.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        match &self.0 {
+            Method::Basic { id, .. } | Method::Post { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn credentials(&self, _issuer: &str, _now: UnixTime) -> Result<Credentials, FetchError> {
+        let mut parameters = Vec::new();
         let field = match &self.0 {
-            Method::None => return Ok(None),
+            Method::None => None,
             Method::Post { id, secret } => {
-                return if id.is_empty() || secret.expose_secret().is_empty() {
-                    Err(EMPTY)
-                } else {
-                    Ok(None)
-                };
-            }
-            Method::Basic { id, secret } if id.is_empty() || secret.expose_secret().is_empty() => {
-                return Err(EMPTY);
+                parameters.push(("client_id", id.clone().into()));
+                parameters.push(("client_secret", secret.clone()));
+                None
             }
             Method::Basic { id, secret } => {
                 let pair = format!("{}:{}", encoded(id), encoded(secret.expose_secret()));
-                format!("Basic {}", STANDARD.encode(pair))
+                Some(format!("Basic {}", STANDARD.encode(pair)))
             }
-            Method::Bearer(token) => {
-                let token = token.expose_secret();
-                let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-                if !is_token {
-                    return Err(
-                        "the bearer token of `ClientAuth::bearer(..)` is empty, or holds what no header field can carry: give the bare token",
-                    );
-                }
-                format!("Bearer {token}")
-            }
+            Method::Bearer(token) => Some(format!("Bearer {}", token.expose_secret())),
         };
-        let mut field = HeaderValue::try_from(field).map_err(|_| EMPTY)?;
-        field.set_sensitive(true);
-        Ok(Some(field))
+        let authorization = field.map(|field| HeaderValue::try_from(field).expect("x"));
+        Ok(Credentials { authorization, parameters })
     }
+}
 
-    /// What stands in the form besides the token.
-    pub(crate) fn parameters(&self) -> Option<[(&'static str, &str); 2]> {
-        match &self.0 {
-            Method::Post { id, secret } => {
-                Some([("client_id", id.as_str()), ("client_secret", secret.expose_secret())])
-            }
-            Method::Basic { .. } | Method::Bearer(_) | Method::None => None,
-        }
-    }
+pub(crate) struct Credentials {
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) parameters: Vec<(&'static str, SecretString)>,
 }
 
 const EMPTY: &str = "the client identifier or the client secret is empty: give both, or `ClientAuth::none()`";

@@ -43,6 +43,8 @@ pub(crate) enum Type {
     Absent,
     /// `at+jwt` (RFC 9068 §2.1).
     AccessToken,
+    /// `token-introspection+jwt` (RFC 9701 §5).
+    IntrospectionAnswer,
     /// `JWT`.
     Jwt,
     Other,
@@ -117,6 +119,8 @@ impl<'t> UnverifiedJwt<'t> {
             Type::AccessToken
         } else if short.eq_ignore_ascii_case("jwt") {
             Type::Jwt
+        } else if short.eq_ignore_ascii_case("token-introspection+jwt") {
+            Type::IntrospectionAnswer
         } else {
             Type::Other
         }

@@ -51,8 +51,8 @@ pub enum Check {
     /// The token is not bound to a key that was not proven.
     Binding,
     /// The issuer says that the token is active (RFC 7662 §2.2). In place of all steps between
-    /// [`Structure`](Self::Structure) and [`Claims`](Self::Claims) where the token is opaque; in place of those behind
-    /// [`Issuer`](Self::Issuer) where it is a JWT of an issuer that is introspected.
+    /// [`Structure`](Self::Structure) and [`Claims`](Self::Claims) where the token is opaque; in place of key and signature
+    /// where it is a JWT of an issuer without keys; behind all others where keys have verified a JWT that is asked about.
     Introspection,
     /// The token carries the scopes that a route asks for (RFC 6750 §3.1).
     Scope,
@@ -124,9 +124,8 @@ impl JwtRules {
     fn takes(&self, typ: Type) -> bool {
         match (self.policy.profile, typ) {
             (_, Type::AccessToken) | (Profile::Lenient, Type::Jwt | Type::Absent) => true,
-            (Profile::Lenient, Type::Other) | (Profile::Rfc9068, Type::Absent | Type::Jwt | Type::Other) => {
-                false
-            }
+            (Profile::Lenient, Type::IntrospectionAnswer | Type::Other)
+            | (Profile::Rfc9068, Type::Absent | Type::IntrospectionAnswer | Type::Jwt | Type::Other) => false,
         }
     }
 }
@@ -141,21 +140,22 @@ pub(crate) trait Issuers {
     fn entry(&self, issuer: &str) -> Option<Self::Entry>;
     /// The error for an issuer without an entry, with what an operator should know.
     fn unknown(&self, issuer: &str) -> AuthError;
-    /// `None`: the tokens of this issuer are not judged by keys.
-    fn rules<'e>(&self, entry: &'e Self::Entry) -> Option<&'e JwtRules>;
+    fn rules<'e>(&self, entry: &'e Self::Entry) -> &'e JwtRules;
+    /// Whether the tokens of this issuer are judged by keys.
+    fn by_keys(&self, entry: &Self::Entry) -> bool;
     /// The keys in force; `None` when there are none to trust at the moment.
     fn keys(&self, entry: &Self::Entry) -> Option<Self::Keys>;
 }
 
 /// What came out, and what could change it.
 pub(crate) enum Judgement<E> {
-    Accepted(Arc<Core>),
+    Accepted(E, Arc<Core>),
     Rejected(AuthError),
     /// No key fits; newer keys might.
     MissingKey(E),
     /// There are no keys at the moment.
     NoKeys(E),
-    /// The issuer's tokens are not judged by keys, whatever their shape.
+    /// The issuer's tokens are not judged by keys, whatever their shape. What this one says of itself does not refuse it.
     NotByKeys(E),
     /// A key of that name did not make the signature; unless it was replaced, this is final.
     BadSignature(E),
@@ -198,11 +198,29 @@ pub(crate) fn judge<I: Issuers, O: Observer<I::Entry>>(
         })
     );
     observer.selected(&entry);
-    let Some(rules) = issuers.rules(&entry) else { return Judgement::NotByKeys(entry) };
-    step!(UnverifiedTimesAndAudience, rules.policy.check_times_and_audience(jwt.unverified_claims(), now));
-    let allowed = rules.algorithms.contains(jwt.algorithm());
-    step!(Algorithm, if allowed { Ok(()) } else { Err(AlgorithmNotAllowed) });
+    let (rules, by_keys) = (issuers.rules(&entry), issuers.by_keys(&entry));
+    let claims = jwt.unverified_claims();
+    step!(
+        UnverifiedTimesAndAudience,
+        if by_keys {
+            rules.policy.check_times_and_audience(claims, now)
+        } else {
+            rules.policy.check_times_and_audience_if_present(claims, now)
+        }
+    );
+    if by_keys {
+        let allowed = rules.algorithms.contains(jwt.algorithm());
+        step!(Algorithm, if allowed { Ok(()) } else { Err(AlgorithmNotAllowed) });
+    }
     step!(Type, if rules.takes(jwt.unverified_type()) { Ok(()) } else { Err(WrongType) });
+    if !by_keys {
+        // It says so itself, whatever its issuer may say.
+        if let Err(kind) = check_binding(jwt.unverified_claims()) {
+            observer.failed(Check::Binding, kind);
+            return Judgement::Rejected(kind.into());
+        }
+        return Judgement::NotByKeys(entry);
+    }
 
     let Some(keys) = issuers.keys(&entry) else {
         observer.failed(Check::Key, AuthErrorKind::KeysUnavailable);
@@ -226,5 +244,5 @@ pub(crate) fn judge<I: Issuers, O: Observer<I::Entry>>(
     observer.passed(Check::Signature);
     step!(Claims, rules.policy.check(payload.claims(), now));
     step!(Binding, check_binding(payload.claims()));
-    Judgement::Accepted(Arc::new(Core::new(payload.into_claims())))
+    Judgement::Accepted(entry, Arc::new(Core::new(payload.into_claims())))
 }

@@ -1,10 +1,12 @@
-//! Where does an issuer publish its keys?
+//! Where are an issuer's endpoints?
 
-use serde::Deserialize;
+use std::time::Duration;
+
+use http::{Uri, uri::InvalidUri};
 use url::{Host, Url};
 
 use crate::{
-    fetch::{FetchError, FetchErrorKind},
+    fetch::{Fetch, FetchError, FetchErrorKind, FetchRequest, MAX_METADATA_BYTES, whole},
     token::json::{Nested, scan_object},
 };
 
@@ -45,50 +47,118 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The places of an issuer's metadata, in the order in which they are tried: RFC 8414 §3.1, OpenID Connect inserted,
-/// OpenID Connect Discovery 1.0 §4.
-pub(crate) fn metadata_urls(issuer: &Url) -> Vec<Url> {
-    let path = issuer.path().trim_end_matches('/');
-    let mut urls: Vec<Url> = Vec::with_capacity(3);
-    for place in [
-        format!("/.well-known/oauth-authorization-server{path}"),
-        format!("/.well-known/openid-configuration{path}"),
-        format!("{path}/.well-known/openid-configuration"),
-    ] {
-        let mut url = issuer.clone();
-        url.set_path(&place);
-        url.set_query(None);
-        if !urls.contains(&url) {
-            urls.push(url);
-        }
-    }
-    urls
+/// An issuer's metadata: what is looked for, and where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metadata<'m> {
+    /// The issuer as a URL.
+    pub(crate) url: &'m Url,
+    /// The same as it is written, byte for byte.
+    pub(crate) issuer: &'m str,
+    pub(crate) urls: UrlPolicy,
 }
 
-/// Reads a metadata document: its issuer must be ours, byte for byte (RFC 8414 §3.3), and its `jwks_uri` fetchable.
-pub(crate) fn jwks_uri(document: &[u8], issuer: &str, policy: UrlPolicy) -> Result<Url, FetchError> {
-    #[derive(Deserialize)]
-    struct Metadata {
-        issuer: String,
-        jwks_uri: String,
+impl Metadata<'_> {
+    /// The places of the metadata, in the order in which they are tried: RFC 8414 §3.1, OpenID Connect inserted, OpenID
+    /// Connect Discovery 1.0 §4.
+    fn places(&self) -> Vec<Url> {
+        let path = self.url.path().trim_end_matches('/');
+        let mut places: Vec<Url> = Vec::with_capacity(3);
+        for place in [
+            format!("/.well-known/oauth-authorization-server{path}"),
+            format!("/.well-known/openid-configuration{path}"),
+            format!("{path}/.well-known/openid-configuration"),
+        ] {
+            let mut url = self.url.clone();
+            url.set_path(&place);
+            url.set_query(None);
+            if !places.contains(&url) {
+                places.push(url);
+            }
+        }
+        places
     }
-    let text = std::str::from_utf8(document).map_err(|_| FetchErrorKind::InvalidDocument)?;
-    scan_object(text, Nested::Any, |_, _| ()).map_err(|_| FetchErrorKind::InvalidDocument)?;
-    let metadata: Metadata = serde_json::from_str(text).map_err(|_| FetchErrorKind::InvalidDocument)?;
-    if metadata.issuer != issuer {
-        return Err(FetchErrorKind::IssuerDiffers.into());
+
+    /// Looks for the URL that the metadata gives for `member`, such as `jwks_uri`.
+    pub(crate) async fn endpoint(
+        &self,
+        fetch: &dyn Fetch,
+        member: &'static str,
+        no_cache: bool,
+    ) -> Result<Url, FetchError> {
+        let mut failure: Option<FetchError> = None;
+        for place in self.places() {
+            let response = match uri(&place) {
+                Ok(uri) => {
+                    let request = FetchRequest::get(uri, "application/json", MAX_METADATA_BYTES);
+                    whole(fetch, FetchRequest { no_cache, ..request }).await
+                }
+                Err(error) => Err(error),
+            };
+            let found = match response {
+                Ok(response) => self.read(&response.body, member),
+                Err(error) if error.kind() == FetchErrorKind::Timeout => return Err(error),
+                // A missing page tells less than what another place said about its document.
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    continue;
+                }
+            };
+            match found {
+                Ok(url) => return Ok(url),
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| FetchErrorKind::InvalidDocument.into()))
     }
-    let url = Url::parse(&metadata.jwks_uri).map_err(|_| FetchErrorKind::UnusableUrl)?;
-    policy.check(&url).map_err(|reason| FetchError::new(FetchErrorKind::UnusableUrl, reason))?;
-    Ok(url)
+
+    /// Reads a document: its issuer must be ours, byte for byte (RFC 8414 §3.3), and the member a URL that may be asked.
+    fn read(&self, document: &[u8], member: &'static str) -> Result<Url, FetchError> {
+        let text = std::str::from_utf8(document).map_err(|_| FetchErrorKind::InvalidDocument)?;
+        let (mut issuer, mut found) = (None, None);
+        scan_object(text, Nested::Any, |name, value| {
+            if name.is("issuer") {
+                issuer = value.raw_str(text);
+            } else if name.is(member) {
+                found = value.raw_str(text);
+            }
+        })
+        .map_err(|_| FetchErrorKind::InvalidDocument)?;
+        let issuer = issuer.ok_or(FetchErrorKind::InvalidDocument)?;
+        if !issuer.is(self.issuer) {
+            return Err(FetchErrorKind::IssuerDiffers.into());
+        }
+        let found = found.ok_or_else(|| FetchError::new(FetchErrorKind::InvalidDocument, Lacks(member)))?;
+        let url = Url::parse(&found.unescape()).map_err(|_| FetchErrorKind::UnusableUrl)?;
+        self.urls.check(&url).map_err(|reason| FetchError::new(FetchErrorKind::UnusableUrl, reason))?;
+        Ok(url)
+    }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the metadata has no `{0}`")]
+struct Lacks(&'static str);
+
+/// The same URL in the type that requests have.
+pub(crate) fn uri(url: &Url) -> Result<Uri, FetchError> {
+    url.as_str().parse().map_err(|error: InvalidUri| FetchError::new(FetchErrorKind::UnusableUrl, error))
+}
+
+/// An issuer that moves its endpoints says so within half a day.
+pub(crate) const REDISCOVER: Duration = Duration::from_secs(12 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn places(issuer: &str) -> Vec<String> {
-        metadata_urls(&Url::parse(issuer).unwrap()).into_iter().map(String::from).collect()
+        let url = Url::parse(issuer).unwrap();
+        let metadata = Metadata { url: &url, issuer, urls: UrlPolicy::default() };
+        metadata.places().into_iter().map(String::from).collect()
+    }
+
+    fn jwks_uri(document: &[u8], issuer: &str, urls: UrlPolicy) -> Result<Url, FetchError> {
+        let url = Url::parse("https://as.example").unwrap();
+        Metadata { url: &url, issuer, urls }.read(document, "jwks_uri")
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl<'a> Presented<'a> {
-    /// Takes the bearer token from `Authorization` (RFC 6750 §2.1), and method and URI with it.
+    /// Takes the bearer token from `Authorization` (RFC 6750 §2.1), and method, URI and header fields with it.
     ///
     /// # Errors
     ///
@@ -19,7 +19,8 @@ impl<'a> Presented<'a> {
     /// fields, [`EmptyToken`] with `Bearer` and nothing behind it.
     pub fn from_parts(parts: &'a Parts) -> Result<Self, AuthError> {
         let token = bearer_token(&parts.headers)?;
-        Ok(Presented::bearer_bytes(token).with_request(&parts.method, &parts.uri))
+        let presented = Presented::bearer_bytes(token).with_request(&parts.method, &parts.uri);
+        Ok(presented.with_headers(&parts.headers))
     }
 }
 

@@ -73,7 +73,9 @@ where
             }
             Err(kind) => return ResponseFuture::rejected(self.gate.refuse(kind.into())),
         };
-        let presented = Presented::bearer_bytes(token).with_request(request.method(), request.uri());
+        let presented = Presented::bearer_bytes(token)
+            .with_request(request.method(), request.uri())
+            .with_headers(request.headers());
         match self.gate.validator.validate(&presented) {
             Validation::Done(verdict) => match self.gate.admit::<M, _>(verdict, &mut request) {
                 Ok(()) => ResponseFuture::inner(self.inner.call(request)),

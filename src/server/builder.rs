@@ -22,7 +22,8 @@ use crate::{
     server::{
         Inner, ResourceServer,
         entries::{Entries, Shared},
-        issuer::Issuer,
+        issuer::{Issuer, without_credentials},
+        selector::{Selection, Selector},
         settle,
     },
     telemetry::RefusalLog,
@@ -46,6 +47,7 @@ pub struct ResourceServerBuilder {
     fetch: Option<Arc<dyn Fetch>>,
     renderer: Option<Renderer>,
     snapshots: Option<KeySnapshots>,
+    selection: Selection,
 }
 
 impl ResourceServerBuilder {
@@ -62,6 +64,7 @@ impl ResourceServerBuilder {
             fetch: None,
             renderer: None,
             snapshots: None,
+            selection: Selection::default(),
         }
     }
 
@@ -151,6 +154,31 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Says which of several introspected issuers is asked about an opaque token. **Default:** there may be only one.
+    ///
+    /// ```
+    /// use bearergate::{ClientAuth, Issuer, ResourceServer, Selector};
+    ///
+    /// # fn main() -> Result<(), bearergate::ConfigError> {
+    /// let ask = |id: &str| Issuer::introspect(id, format!("{id}/introspect"), ClientAuth::basic("api", "secret"));
+    /// let api = ResourceServer::builder("https://api.example.com")
+    ///     .trust(ask("https://one.example"))
+    ///     .trust(ask("https://two.example"))
+    ///     .select_introspected(Selector::by_prefix([("one_", "https://one.example"), ("two_", "https://two.example")]))
+    ///     .build()?;
+    /// # let _ = api;
+    /// # Ok(()) }
+    /// ```
+    pub fn select_introspected(mut self, selector: Selector) -> Self {
+        self.selection = Selection::Selected(selector);
+        self
+    }
+
+    /// Opens the settings that give up a protection.
+    pub fn dangerous(self) -> DangerousBuilder {
+        DangerousBuilder(self)
+    }
+
     /// Builds the server. No network and no runtime is needed; inside a tokio runtime the first fetch of keys starts at
     /// once, else with the first request.
     ///
@@ -180,10 +208,21 @@ impl ResourceServerBuilder {
             clock: self.clock,
             https,
             max_token_bytes: self.max_token_bytes,
+            selection: self.selection,
             feed: Feed::default(),
             snapshots: self.snapshots,
         };
         let entries = Entries::build(self.issuers, &Entries::default(), &shared)?;
+        if let Selection::Selected(selector) = &shared.selection {
+            let is_known =
+                |issuer: &str| entries.introspected().iter().any(|entry| entry.id().as_str() == issuer);
+            if let Some(unknown) = selector.issuers().find(|issuer| !is_known(issuer)) {
+                return Err(ConfigError::Introspection {
+                    issuer: without_credentials(unknown),
+                    reason: "the selector names it, and no issuer that is asked about opaque tokens has this identifier: trust it by `Issuer::introspect(..)`, or correct the selector",
+                });
+            }
+        }
         let responder = Arc::new(Responder {
             realm,
             challenge_scopes: self.challenge_scopes,
@@ -201,6 +240,21 @@ impl ResourceServerBuilder {
             changing: std::sync::Mutex::new(()),
         });
         Ok(ResourceServer { inner })
+    }
+}
+
+/// Settings of a server that give up a protection. Made by [`ResourceServerBuilder::dangerous`].
+#[derive(Debug)]
+#[must_use = "a setting does nothing until the server is built"]
+pub struct DangerousBuilder(ResourceServerBuilder);
+
+impl DangerousBuilder {
+    /// Asks the introspected issuers about an opaque token one after the other, in the order in which they were trusted, until
+    /// one calls it good. So each of them gets to see, and could use, the tokens of those behind it: only for issuers of one
+    /// owner. **Default:** one is asked, and with several a [selector](ResourceServerBuilder::select_introspected) says which.
+    pub fn ask_in_order(mut self) -> ResourceServerBuilder {
+        self.0.selection = Selection::InOrder;
+        self.0
     }
 }
 

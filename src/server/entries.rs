@@ -18,7 +18,7 @@ use crate::{
         ConfigError, Decision,
     },
     fetch::{Fetch, client::HttpFetch},
-    introspection::{CALL_TIMEOUT, CONNECT_TIMEOUT},
+    introspection::{CALL_TIMEOUT, CONNECT_TIMEOUT, Introspection},
     jwt::{Issuers, JwtRules},
     keys::{
         algorithm::{AlgorithmSet, Family},
@@ -29,11 +29,13 @@ use crate::{
         set::KeySet,
         snapshot::KeySnapshots,
     },
-    policy::{Audience, ClaimPolicy, IssuerId},
+    policy::{Audience, ClaimPolicy, IssuerId, MayOmit},
     server::{
         issuer::{Answer, Issuer, KeySource, MAX_LEEWAY, without_credentials},
-        means::Means,
+        means::{Asked, Means},
+        selector::Selection,
     },
+    token::presented::Presented,
 };
 
 /// What all entries of one server share.
@@ -48,6 +50,8 @@ pub(crate) struct Shared {
     /// Whether the HTTP client can speak TLS; an own client is trusted to.
     pub(crate) https: bool,
     pub(crate) max_token_bytes: usize,
+    /// How the issuer is found that an opaque token belongs to.
+    pub(crate) selection: Selection,
     pub(crate) feed: Feed,
     /// Where fetched keys are kept across restarts, if that is wanted.
     pub(crate) snapshots: Option<KeySnapshots>,
@@ -81,6 +85,8 @@ pub(crate) struct Entry {
     pub(crate) issuer: Issuer,
     pub(crate) rules: JwtRules,
     pub(crate) means: Means,
+    /// Whether and about what the issuer is asked.
+    pub(crate) asked: Option<Asked>,
     /// Good tokens whose claims did not fit the type that the application asked for.
     pub(crate) claims_mismatches: AtomicU64,
 }
@@ -94,7 +100,7 @@ impl Entry {
             let reason = "it carries credentials: remove them";
             return Err(ConfigError::UnusableUrl { url: name(), reason });
         }
-        let by_keys = !matches!(issuer.keys, KeySource::Introspect { .. });
+        let by_keys = issuer.keys != KeySource::Nowhere;
         if by_keys && !backend::AVAILABLE {
             return Err(ConfigError::NoBackend { issuer: name() });
         }
@@ -131,15 +137,22 @@ impl Entry {
             audiences: (!issuer.any_audience).then_some(audiences),
             leeway: issuer.leeway,
             profile: issuer.profile,
-            may_omit: issuer.may_omit(),
+            may_omit: MayOmit::default(),
         };
-        let means = Means::build(&issuer, &algorithms, &policy, shared)?;
-        Ok(Self {
-            issuer,
-            rules: JwtRules { policy, algorithms },
-            means,
-            claims_mismatches: AtomicU64::new(0),
-        })
+        let means = Means::build(&issuer, &algorithms, shared)?;
+        let rules = JwtRules { policy, algorithms };
+        let asked = Asked::build(&issuer, &rules, &means, shared)?;
+        Ok(Self { issuer, rules, means, asked, claims_mismatches: AtomicU64::new(0) })
+    }
+
+    /// Who is asked about its opaque tokens.
+    pub(crate) fn asked_about_opaque(&self) -> Option<&Introspection> {
+        self.asked.as_ref().filter(|asked| asked.about.opaque()).map(|asked| &asked.introspection)
+    }
+
+    /// Who is asked about a JWT that has passed all that keys can say.
+    pub(crate) fn asked_about_jwts(&self) -> Option<&Introspection> {
+        self.asked.as_ref().filter(|asked| asked.about.jwts()).map(|asked| &asked.introspection)
     }
 
     pub(crate) fn id(&self) -> &IssuerId {
@@ -151,8 +164,10 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     by_issuer: HashMap<IssuerId, Arc<Entry>>,
-    /// The one that opaque tokens belong to.
-    introspecting: Option<Arc<Entry>>,
+    /// All, in the order in which they were trusted.
+    all: Vec<Arc<Entry>>,
+    /// Those that opaque tokens may belong to, in the order in which they were trusted.
+    introspected: Vec<Arc<Entry>>,
 }
 
 impl Entries {
@@ -162,12 +177,16 @@ impl Entries {
         old: &Self,
         shared: &Shared,
     ) -> Result<Self, ConfigError> {
-        let mut by_issuer = HashMap::new();
+        let (mut by_issuer, mut all, mut introspected) = (HashMap::new(), Vec::new(), Vec::new());
         for issuer in issuers {
             let entry = match old.find(&issuer.id) {
                 Some(entry) if entry.issuer == issuer => Arc::clone(entry),
                 _ => Arc::new(Entry::build(issuer, shared)?),
             };
+            all.push(Arc::clone(&entry));
+            if entry.asked_about_opaque().is_some() {
+                introspected.push(Arc::clone(&entry));
+            }
             if by_issuer.insert(entry.id().clone(), Arc::clone(&entry)).is_some() {
                 return Err(ConfigError::DuplicateIssuer {
                     issuer: without_credentials(entry.id().as_str()),
@@ -177,21 +196,30 @@ impl Entries {
         if by_issuer.is_empty() {
             return Err(ConfigError::NoIssuer);
         }
-        let mut introspecting =
-            by_issuer.values().filter(|entry| matches!(entry.means, Means::Introspection(_)));
-        let (first, second) = (introspecting.next().map(Arc::clone), introspecting.next());
-        if let Some(second) = second {
+        if let (Selection::Only, [_, second, ..]) = (&shared.selection, &*introspected) {
             return Err(ConfigError::Introspection {
                 issuer: without_credentials(second.id().as_str()),
-                reason: "another issuer is introspected already, and to select one of several for an opaque token is not there yet: keep one of them",
+                reason: "another issuer is introspected too, and nothing says which one an opaque token belongs to: call `.select_introspected(..)` on the builder",
             });
         }
-        Ok(Self { introspecting: first, by_issuer })
+        Ok(Self { by_issuer, all, introspected })
     }
 
-    /// The entry that an opaque token belongs to.
-    pub(crate) fn introspecting(&self) -> Option<&Arc<Entry>> {
-        self.introspecting.as_ref()
+    /// Those that opaque tokens may belong to, in the order in which they were trusted.
+    pub(crate) fn introspected(&self) -> &[Arc<Entry>] {
+        &self.introspected
+    }
+
+    /// The entries that are asked about an opaque token: one, none where none is chosen, or all by choice.
+    pub(crate) fn of_opaque(&self, presented: &Presented<'_>, selection: &Selection) -> &[Arc<Entry>] {
+        let selector = match selection {
+            Selection::InOrder | Selection::Only => return &self.introspected,
+            Selection::Selected(selector) => selector,
+        };
+        let place = selector.choose(presented, |issuer| {
+            self.introspected.iter().position(|entry| entry.id().as_str() == issuer)
+        });
+        place.and_then(|place| self.introspected.get(place)).map_or(&[], std::slice::from_ref)
     }
 
     pub(crate) fn find(&self, issuer: &str) -> Option<&Arc<Entry>> {
@@ -208,7 +236,7 @@ impl Entries {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.by_issuer.values()
+        self.all.iter()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -318,11 +346,12 @@ impl<'e> Issuers for View<'e> {
         hint.map_or_else(|| UnknownIssuer.into(), |hint| UnknownIssuer.because(hint))
     }
 
-    fn rules<'a>(&self, entry: &'a &'e Arc<Entry>) -> Option<&'a JwtRules> {
-        match &entry.means {
-            Means::Fixed(_) | Means::Remote(_) => Some(&entry.rules),
-            Means::Introspection(_) => None,
-        }
+    fn rules<'a>(&self, entry: &'a &'e Arc<Entry>) -> &'a JwtRules {
+        &entry.rules
+    }
+
+    fn by_keys(&self, entry: &&'e Arc<Entry>) -> bool {
+        !matches!(entry.means, Means::None)
     }
 
     fn keys(&self, entry: &&'e Arc<Entry>) -> Option<KeysNow> {
@@ -334,7 +363,7 @@ impl<'e> Issuers for View<'e> {
                 self.seen.set(sequence);
                 current.map(KeysNow::Remote)
             }
-            Means::Introspection(_) => None,
+            Means::None => None,
         }
     }
 }

@@ -3,11 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    clock::UnixTime,
     error::AuthErrorKind,
     jwt::{Check, Judgement, Observer, judge},
     server::{
-        Inner, ResourceServer,
+        ResourceServer,
         entries::{Entry, View, outage_kind},
         expectation::Configured,
         means::Means,
@@ -73,13 +72,25 @@ impl ResourceServer {
         let now = shared.clock.wall();
         let mut recorder = Recorder { steps: Vec::new(), entry: None };
         let token = presented.token();
-        let opaque = entries.introspecting().filter(|_| Shape::of(token) == Shape::Opaque);
-        let judgement = match opaque {
-            Some(entry) => {
-                recorder.entry = Some(entry);
-                self.inner.explain_opaque(token, entry, now)
+        let is_opaque = !entries.introspected().is_empty() && Shape::of(token) == Shape::Opaque;
+        let judgement = match is_opaque {
+            true => {
+                match (self.inner.refused_unasked(token), entries.of_opaque(presented, &shared.selection)) {
+                    _ if !now.is_readable() => Judgement::Rejected(AuthErrorKind::ClockUnavailable.into()),
+                    (Some(kind), _) => Judgement::Rejected(kind.into()),
+                    (None, [entry, ..]) => {
+                        recorder.entry = Some(entry);
+                        recorder.passed(Check::Structure);
+                        Judgement::NotByKeys(entry)
+                    }
+                    (None, []) => {
+                        recorder.passed(Check::Structure);
+                        recorder.failed(Check::Introspection, AuthErrorKind::UnknownIssuer);
+                        Judgement::Rejected(AuthErrorKind::UnknownIssuer.into())
+                    }
+                }
             }
-            None => judge(token, &View::onlooking(&entries, shared), now, &mut recorder),
+            false => judge(token, &View::onlooking(&entries, shared), now, &mut recorder),
         };
         if let Judgement::MissingKey(entry) = &judgement
             && let Means::Remote(remote) = &entry.means
@@ -90,18 +101,21 @@ impl ResourceServer {
 
         let mut checks = Check::ALL.to_vec();
         if let Judgement::NotByKeys(_) = &judgement {
-            if opaque.is_some() {
-                recorder.passed(Check::Structure);
-            }
             checks = recorder.steps.iter().map(|(check, _)| *check).collect();
             checks.extend([Check::Introspection, Check::Claims, Check::Binding]);
             recorder.steps.push((Check::Introspection, CheckOutcome::NotAsked));
-        } else if opaque.is_some() {
+        } else if is_opaque {
             checks = vec![Check::Structure, Check::Introspection, Check::Claims, Check::Binding];
+        }
+        if let Judgement::Accepted(entry, _) = &judgement
+            && entry.asked_about_jwts().is_some()
+        {
+            checks.push(Check::Introspection);
+            recorder.steps.push((Check::Introspection, CheckOutcome::NotAsked));
         }
         checks.extend(requirement.asks_for_scopes().then_some(Check::Scope));
         checks.extend(requirement.asks_for_authentication().then_some(Check::Authentication));
-        if let Judgement::Accepted(core) = &judgement {
+        if let Judgement::Accepted(_, core) = &judgement {
             let results = [
                 (Check::Scope, requirement.check_scopes(core)),
                 (Check::Authentication, requirement.check_authentication(core, now)),
@@ -124,7 +138,7 @@ impl ResourceServer {
 
         let configured = Configured {
             max_token_bytes: shared.max_token_bytes,
-            is_opaque: opaque.is_some(),
+            is_opaque,
             issuers: entries.len(),
             rules: recorder.entry.map(|entry| &entry.rules),
             requirement,
@@ -136,21 +150,6 @@ impl ResourceServer {
         let skipped = checks.into_iter().skip(steps.len()).map(|check| (check, CheckOutcome::Skipped));
         steps.extend(skipped);
         Explanation { steps, expectations }
-    }
-}
-
-impl Inner {
-    fn explain_opaque<'e>(
-        &self,
-        token: &[u8],
-        entry: &'e Arc<Entry>,
-        now: UnixTime,
-    ) -> Judgement<&'e Arc<Entry>> {
-        match self.refused_unasked(token) {
-            _ if !now.is_readable() => Judgement::Rejected(AuthErrorKind::ClockUnavailable.into()),
-            Some(kind) => Judgement::Rejected(kind.into()),
-            None => Judgement::NotByKeys(entry),
-        }
     }
 }
 

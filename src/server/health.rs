@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use serde::Serialize;
 
 use crate::{
-    error::AuthErrorKind,
+    introspection,
     keys::{
         remote::Status,
         set::{KeySet, Skipped},
@@ -59,6 +59,39 @@ pub struct IssuerHealth {
     next_attempt_seconds: Option<u64>,
     clock_skew_seconds: Option<i64>,
     claims_mismatches: u64,
+    introspection: Option<IntrospectionHealth>,
+}
+
+/// How an issuer answers questions about tokens, at one moment. Durations are whole seconds.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct IntrospectionHealth {
+    /// Whether it is asked at the moment. Tokens whose answer is kept pass in any case.
+    pub can_ask: bool,
+    /// Questions so far, those about invented tokens of our own included.
+    pub calls: u64,
+    /// Questions in a row that came to nothing.
+    pub failures: u32,
+    /// Why the last question came to nothing, if it did.
+    pub last_error: Option<String>,
+    /// When it is asked again, if it is not asked at the moment.
+    pub next_attempt_seconds: Option<u64>,
+    /// About how many answers about good tokens are kept.
+    pub kept_answers: u64,
+}
+
+impl IntrospectionHealth {
+    fn of(status: &introspection::Status) -> Self {
+        let (stopped, next) = status.stopped.map(|(kind, next)| (kind.to_string(), next.as_secs())).unzip();
+        Self {
+            can_ask: stopped.is_none(),
+            calls: status.calls,
+            failures: status.failures,
+            last_error: status.last_error.map(|kind| kind.to_string()).or(stopped),
+            next_attempt_seconds: next,
+            kept_answers: status.kept,
+        }
+    }
 }
 
 /// How an issuer's keys are.
@@ -101,11 +134,16 @@ impl IssuerHealth {
             next_attempt_seconds: None,
             clock_skew_seconds: None,
             claims_mismatches: entry.claims_mismatches.load(Ordering::Relaxed),
+            introspection: None,
         };
-        match &entry.means {
+        let health = match &entry.means {
             Means::Fixed(set) => health.with_fixed(set),
-            Means::Introspection(introspection) => health.with_introspection(introspection.stopped()),
+            Means::None => Self { state: KeyState::Introspected, ..health },
             Means::Remote(remote) => health.with_fetched(remote.status(now), now),
+        };
+        match &entry.asked {
+            Some(asked) => health.with_introspection(&asked.introspection.status()),
+            None => health,
         }
     }
 
@@ -113,10 +151,11 @@ impl IssuerHealth {
         Self { usable_keys: set.identities().len(), skipped_keys: skipped(set.skipped()), ..self }
     }
 
-    fn with_introspection(self, stopped: Option<(AuthErrorKind, Duration)>) -> Self {
-        let (last_error, next) = stopped.map(|(kind, next)| (kind.to_string(), next.as_secs())).unzip();
-        let state = if last_error.is_some() { KeyState::Unavailable } else { KeyState::Introspected };
-        Self { state, last_error, next_attempt_seconds: next, ..self }
+    fn with_introspection(self, status: &introspection::Status) -> Self {
+        let introspection = IntrospectionHealth::of(status);
+        let is_stopped = self.state == KeyState::Introspected && !introspection.can_ask;
+        let state = if is_stopped { KeyState::Unavailable } else { self.state };
+        Self { state, introspection: Some(introspection), ..self }
     }
 
     fn with_fetched(self, status: Status, now: Duration) -> Self {
@@ -147,9 +186,14 @@ impl IssuerHealth {
         &self.issuer
     }
 
-    /// Whether there are keys to judge its tokens with, or it can be asked about them.
+    /// Whether there are keys to judge its tokens with, and it can be asked where it has to be.
     pub fn can_serve(&self) -> bool {
-        self.state != KeyState::Unavailable
+        self.state != KeyState::Unavailable && self.introspection.as_ref().is_none_or(|asked| asked.can_ask)
+    }
+
+    /// How it answers questions about tokens, if it is asked.
+    pub fn introspection(&self) -> Option<&IntrospectionHealth> {
+        self.introspection.as_ref()
     }
 
     /// How its keys are.

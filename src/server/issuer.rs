@@ -6,9 +6,9 @@ use url::Url;
 
 use crate::{
     error::AuthErrorKind,
-    introspection::auth::ClientAuth,
+    introspection::{auth::ClientAuth, endpoint::IntrospectionEndpoint},
     keys::algorithm::Algorithm,
-    policy::{MayOmit, Profile},
+    policy::{OmittableClaim, Profile},
 };
 
 /// An issuer that the resource server trusts, and how its tokens are judged.
@@ -35,10 +35,13 @@ pub struct Issuer {
     pub(crate) leeway: Duration,
     pub(crate) http_on_loopback: bool,
     pub(crate) unknown_key_during_outage: Answer,
+    pub(crate) asked: Option<(IntrospectionEndpoint, AskAbout)>,
     pub(crate) may_omit: Vec<OmittableClaim>,
+    pub(crate) cache_time: Duration,
+    pub(crate) cache_entries: u64,
 }
 
-/// Where the keys come from, or who is asked instead.
+/// Where the keys come from.
 #[derive(Clone, Eq, PartialEq)]
 pub(crate) enum KeySource {
     Discover,
@@ -46,7 +49,31 @@ pub(crate) enum KeySource {
     Jwks(String),
     JwksFile(PathBuf),
     Pem(String),
-    Introspect { endpoint: String, auth: ClientAuth },
+    /// There are none: the issuer is asked about each token.
+    Nowhere,
+}
+
+/// About which tokens an issuer with keys is asked. The shape of a token decides, once: a JWT, or a text that only its issuer
+/// can read.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum AskAbout {
+    /// About all: about opaque tokens, and about JWTs that the keys have verified.
+    AllTokens,
+    /// About opaque tokens. JWTs are judged by the keys alone; one that fails is never asked about.
+    OpaqueTokens,
+    /// About JWTs that the keys have verified, as a check of revocation. Opaque tokens are refused.
+    VerifiedJwts,
+}
+
+impl AskAbout {
+    pub(crate) fn opaque(self) -> bool {
+        matches!(self, Self::AllTokens | Self::OpaqueTokens)
+    }
+
+    pub(crate) fn jwts(self) -> bool {
+        matches!(self, Self::AllTokens | Self::VerifiedJwts)
+    }
 }
 
 impl fmt::Debug for Issuer {
@@ -54,6 +81,7 @@ impl fmt::Debug for Issuer {
         f.debug_struct("Issuer")
             .field("id", &without_credentials(&self.id))
             .field("keys", &self.keys)
+            .field("asked", &self.asked)
             .field("audiences", &self.audiences)
             .field("algorithms", &self.algorithms)
             .field("profile", &self.profile)
@@ -70,7 +98,7 @@ impl fmt::Debug for KeySource {
             Self::Jwks(_) => "Jwks",
             Self::JwksFile(_) => "JwksFile",
             Self::Pem(_) => "Pem",
-            Self::Introspect { .. } => "Introspect",
+            Self::Nowhere => "Nowhere",
         })
     }
 }
@@ -86,16 +114,6 @@ pub enum Answer {
     Unavailable,
 }
 
-/// A claim that an introspection answer may be allowed to leave out.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum OmittableClaim {
-    /// `aud`: the issuer tells this resource server of no token that is meant for another one (RFC 7662 §4).
-    Audience,
-    /// `iss`: the endpoint knows the tokens of this issuer alone.
-    Issuer,
-}
-
 impl Issuer {
     fn new(id: impl Into<String>, keys: KeySource) -> Self {
         Self {
@@ -108,7 +126,10 @@ impl Issuer {
             leeway: DEFAULT_LEEWAY,
             http_on_loopback: false,
             unknown_key_during_outage: Answer::default(),
+            asked: None,
             may_omit: Vec::new(),
+            cache_time: DEFAULT_CACHE_TIME,
+            cache_entries: DEFAULT_CACHE_ENTRIES,
         }
     }
 
@@ -139,17 +160,15 @@ impl Issuer {
         Self::new(issuer, KeySource::Pem(public_key.into()))
     }
 
-    /// Trusts what the introspection endpoint says of a token (RFC 7662), each time that one comes: for tokens that only
-    /// their issuer can read. What it says is judged as a JWT's claims are; only `exp` may be absent, unless the
-    /// [profile](Self::profile) asks for it.
+    /// Trusts what the introspection endpoint says of a token (RFC 7662): for tokens that only their issuer can read. What it
+    /// says is judged as a JWT's claims are; only `exp` may be absent, unless the [profile](Self::profile) asks for it.
+    ///
+    /// Answers are kept for a short while ([`introspection_cache_time`](Self::introspection_cache_time)); however many requests
+    /// bring a token at once, it is asked about once.
     ///
     /// Beside issuers with keys, the shape of a token decides, once: a JWT belongs to the entry that its `iss` names,
-    /// everything else to this one. A JWT that fails is never asked about. One issuer of a server can be introspected.
-    ///
-    /// Answers are not cached: each request with such a token is a call, of at most 3 s.
-    ///
-    /// Young, and not for production yet: answers are not cached, and `SECURITY.md` says how clients can still bring about
-    /// 503 for everybody's tokens of this issuer.
+    /// everything else to this one. A JWT that fails is never asked about. Of several introspected issuers, a
+    /// [selector](crate::ResourceServerBuilder::select_introspected) chooses one for each opaque token.
     ///
     /// ```
     /// # fn main() -> Result<(), bearergate::ConfigError> {
@@ -168,7 +187,52 @@ impl Issuer {
     /// # Ok(()) }
     /// ```
     pub fn introspect(issuer: impl Into<String>, endpoint: impl Into<String>, auth: ClientAuth) -> Self {
-        Self::new(issuer, KeySource::Introspect { endpoint: endpoint.into(), auth })
+        Self::introspect_by(issuer, IntrospectionEndpoint::at(endpoint, auth))
+    }
+
+    /// Trusts what is said of a token by an endpoint that the issuer's metadata names
+    /// ([`IntrospectionEndpoint::discover`]), by a provider without RFC 7662 ([`Userinfo`](crate::Userinfo)), or by anybody
+    /// else ([`Introspector`](crate::Introspector)).
+    ///
+    /// ```
+    /// use bearergate::{ClientAuth, IntrospectionEndpoint, Issuer};
+    ///
+    /// let endpoint = IntrospectionEndpoint::discover(ClientAuth::basic("orders-api", "…"));
+    /// let legacy = Issuer::introspect_by("https://legacy.example.com", endpoint);
+    /// # let _ = legacy;
+    /// ```
+    pub fn introspect_by(issuer: impl Into<String>, endpoint: impl Into<IntrospectionEndpoint>) -> Self {
+        let mut entry = Self::new(issuer, KeySource::Nowhere);
+        entry.asked = Some((endpoint.into(), AskAbout::AllTokens));
+        entry
+    }
+
+    /// Asks an issuer that has keys about some of its tokens too. **Default:** its keys alone decide.
+    ///
+    /// ```
+    /// use bearergate::{AskAbout, ClientAuth, IntrospectionEndpoint, Issuer};
+    ///
+    /// let endpoint = IntrospectionEndpoint::discover(ClientAuth::basic("orders-api", "…"));
+    /// // Every JWT is verified, and refused once it is revoked.
+    /// let careful = Issuer::discover("https://login.example.com").introspection(endpoint, AskAbout::VerifiedJwts);
+    /// # let _ = careful;
+    /// ```
+    pub fn introspection(mut self, endpoint: impl Into<IntrospectionEndpoint>, about: AskAbout) -> Self {
+        self.asked = Some((endpoint.into(), about));
+        self
+    }
+
+    /// Takes an introspection answer for right for so long, at most until the token expires: what is revoked is noticed as
+    /// much later (RFC 7662 §4). At most 1 h; zero asks about a token anew each time. **Default:** 60 s.
+    pub fn introspection_cache_time(mut self, time: Duration) -> Self {
+        self.cache_time = time;
+        self
+    }
+
+    /// Keeps the answers about so many good tokens; the memory for each is bounded. **Default:** 10,000.
+    pub fn introspection_cache_entries(mut self, entries: u64) -> Self {
+        self.cache_entries = entries;
+        self
     }
 
     /// Accepts introspection answers without these claims; where one is there, it must be right all the same.
@@ -186,18 +250,6 @@ impl Issuer {
     pub fn introspection_may_omit(mut self, claims: impl IntoIterator<Item = OmittableClaim>) -> Self {
         self.may_omit = claims.into_iter().collect();
         self
-    }
-
-    /// What the claims may lack. A JWT, nothing.
-    pub(crate) fn may_omit(&self) -> MayOmit {
-        match self.keys {
-            KeySource::Introspect { .. } => MayOmit {
-                audience: self.may_omit.contains(&OmittableClaim::Audience),
-                expiry: self.profile == Profile::Lenient,
-                issuer: self.may_omit.contains(&OmittableClaim::Issuer),
-            },
-            _ => MayOmit::default(),
-        }
     }
 
     /// Expects one of these in `aud`, instead of the resource identifier (RFC 7519 §4.1.3). **Default:** the resource
@@ -287,3 +339,12 @@ const DEFAULT_LEEWAY: Duration = Duration::from_secs(60);
 
 /// A larger difference is a broken clock, and would keep expired tokens alive.
 pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+/// What is revoked is refused a minute later at the latest.
+const DEFAULT_CACHE_TIME: Duration = Duration::from_secs(60);
+
+/// Longer is no revocation any more.
+pub(crate) const MAX_CACHE_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// Sessions that are active within a minute, for a busy service.
+const DEFAULT_CACHE_ENTRIES: u64 = 10_000;

@@ -8,9 +8,16 @@ pub(crate) mod health;
 pub(crate) mod issuer;
 mod means;
 mod metadata;
+pub(crate) mod selector;
 mod settle;
+mod signed;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use secrecy::SecretString;
@@ -19,7 +26,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     error::{AuthError, ConfigError},
     fetch::FetchError,
-    keys::{change::KeyChanges, remote::Remote},
+    introspection::Introspection,
+    keys::change::KeyChanges,
     middleware::{
         challenge::Responder,
         layer::BearerAuthLayer,
@@ -52,7 +60,7 @@ pub(crate) struct Inner {
     shared: Shared,
     responder: Arc<Responder>,
     /// Held while the list of issuers is changed.
-    changing: std::sync::Mutex<()>,
+    changing: Mutex<()>,
 }
 
 impl ResourceServer {
@@ -87,7 +95,7 @@ impl ResourceServer {
     /// # Errors
     ///
     /// Every kind that a token can be refused with; [`refuse`](Self::refuse) makes the HTTP answer of it.
-    pub async fn validate<C: DeserializeOwned + 'static>(
+    pub async fn validate<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         presented: &Presented<'_>,
     ) -> Result<AccessToken<C>, AuthError> {
@@ -112,48 +120,81 @@ impl ResourceServer {
         Issuers { inner: &self.inner }
     }
 
-    /// Ends when the keys of every issuer were asked for once. Service can begin before; until then, tokens wait.
+    /// Ends when the keys of every issuer were asked for once, and every introspection endpoint about an invented token: it
+    /// must call that inactive, which proves our credentials. Service can begin before; until then, tokens wait.
     ///
     /// # Errors
     ///
-    /// The issuers whose first attempt failed. The server goes on trying; a start-up that insists uses
-    /// [`ready_all`](Self::ready_all).
+    /// The issuers whose first attempt failed, or whose endpoint did not answer as it should. The server goes on trying; a
+    /// start-up that insists uses [`ready_all`](Self::ready_all).
     pub async fn ready(&self) -> Result<(), NotReady> {
         let entries = self.inner.entries.load_full();
         let mut failed = Vec::new();
         for entry in entries.iter() {
-            if let Means::Remote(remote) = &entry.means
-                && let Err(error) = remote.first_attempt().await
-            {
+            let keys = match &entry.means {
+                Means::Remote(remote) => remote.first_attempt().await,
+                Means::Fixed(_) | Means::None => Ok(()),
+            };
+            let all = match (keys, &entry.asked) {
+                (Ok(()), Some(asked)) => asked.introspection.probe().await.map_err(Arc::new),
+                (keys, _) => keys,
+            };
+            if let Err(error) = all {
                 failed.push(FailedIssuer { issuer: entry.id().to_string(), error: Some(error) });
             }
         }
         NotReady::unless_empty(failed)
     }
 
-    /// Ends when the keys of every issuer are there, or when `timeout` has passed.
+    /// Ends when the keys of every issuer are there and every introspection endpoint has answered as in
+    /// [`ready`](Self::ready), or when `timeout` has passed.
     ///
     /// # Errors
     ///
-    /// The issuers whose keys are not there after `timeout`.
+    /// The issuers of which that is not so after `timeout`.
     pub async fn ready_all(&self, timeout: Duration) -> Result<(), NotReady> {
         let entries = self.inner.entries.load_full();
+        let unanswered = Mutex::new(HashMap::new());
+        let note = |id: &str, error: Option<FetchError>| {
+            let mut unanswered = unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+            match error {
+                Some(error) => drop(unanswered.insert(id.to_owned(), Some(Arc::new(error)))),
+                None => drop(unanswered.remove(id)),
+            }
+        };
+        for entry in entries.iter().filter(|entry| entry.asked.is_some()) {
+            let mut unanswered = unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+            unanswered.insert(entry.id().to_string(), None);
+        }
         let all = async {
             for entry in entries.iter() {
                 if let Means::Remote(remote) = &entry.means {
                     remote.served().await;
                 }
+                let Some(asked) = &entry.asked else { continue };
+                while let Err(error) = asked.introspection.probe().await {
+                    note(entry.id().as_str(), Some(error));
+                    tokio::time::sleep(PROBE_AGAIN).await;
+                }
+                note(entry.id().as_str(), None);
             }
         };
         if tokio::time::timeout(timeout, all).await.is_ok() {
             return Ok(());
         }
         let now = self.inner.shared.clock.monotonic();
-        let failed = entries.iter().filter_map(|entry| match &entry.means {
-            Means::Remote(remote) if !remote.can_serve(now) => {
-                Some(FailedIssuer { issuer: entry.id().to_string(), error: remote.last_error() })
+        let unanswered = unanswered.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let failed = entries.iter().filter_map(|entry| {
+            let issuer = entry.id().to_string();
+            match &entry.means {
+                Means::Remote(remote) if !remote.can_serve(now) => {
+                    Some(FailedIssuer { issuer, error: remote.last_error() })
+                }
+                Means::Fixed(_) | Means::None | Means::Remote(_) => {
+                    let error = unanswered.get(&issuer)?.clone();
+                    Some(FailedIssuer { issuer, error })
+                }
             }
-            Means::Fixed(_) | Means::Introspection(_) | Means::Remote(_) => None,
         });
         NotReady::unless_empty(failed.collect())
     }
@@ -188,6 +229,11 @@ impl ResourceServer {
         self.inner.shared.feed.listen()
     }
 
+    /// What is remembered of tokens, to be forgotten: after a token was revoked, or a subject was locked out.
+    pub fn cached_tokens(&self) -> CachedTokens<'_> {
+        CachedTokens { inner: &self.inner }
+    }
+
     /// Stops the tasks that keep the keys fresh, and waits for their end, at most 5 s: one whose runtime stands still ends
     /// when that is dropped. Held keys go on to serve until they are stale.
     pub async fn shutdown(&self) {
@@ -195,10 +241,10 @@ impl ResourceServer {
         let remotes = || {
             entries.iter().filter_map(|entry| match &entry.means {
                 Means::Remote(remote) => Some(remote),
-                Means::Fixed(_) | Means::Introspection(_) => None,
+                Means::Fixed(_) | Means::None => None,
             })
         };
-        remotes().for_each(Remote::close);
+        remotes().for_each(|remote| remote.close());
         let all = async {
             for remote in remotes() {
                 remote.closed().await;
@@ -266,12 +312,46 @@ impl Issuers<'_> {
     }
 
     fn change(&self, change: impl FnOnce(Vec<Issuer>) -> Vec<Issuer>) -> Result<(), ConfigError> {
-        let _one_at_a_time = self.inner.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _one_at_a_time = self.inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.inner.entries.load_full();
         let issuers = change(old.iter().map(|entry| entry.issuer.clone()).collect());
         let new = Entries::build(issuers, &old, &self.inner.shared)?;
         self.inner.entries.store(Arc::new(new));
         Ok(())
+    }
+}
+
+/// What the server remembers of tokens: the answers of introspection endpoints. Made by [`ResourceServer::cached_tokens`].
+///
+/// What is forgotten is asked about anew when the token comes again, and so is what is being asked about at this moment. It
+/// holds for this process; where several share the work, call it in each.
+#[derive(Debug)]
+pub struct CachedTokens<'s> {
+    inner: &'s Inner,
+}
+
+impl CachedTokens<'_> {
+    /// Forgets what was said of this token.
+    pub fn forget(&self, token: &str) {
+        self.each(None, |introspection| introspection.memory().forget(token.as_bytes()));
+    }
+
+    /// Forgets what was said of all tokens of a subject, `sub`, of this issuer. It looks at each token that is remembered.
+    pub fn forget_subject(&self, issuer: &str, subject: &str) {
+        self.each(Some(issuer), |introspection| introspection.memory().forget_subject(subject));
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.each(None, |introspection| introspection.memory().clear());
+    }
+
+    fn each(&self, issuer: Option<&str>, act: impl Fn(&Introspection)) {
+        let entries = self.inner.entries.load();
+        let chosen = entries.iter().filter(|entry| issuer.is_none_or(|issuer| entry.id().as_str() == issuer));
+        for asked in chosen.filter_map(|entry| entry.asked.as_ref()) {
+            act(&asked.introspection);
+        }
     }
 }
 
@@ -284,9 +364,12 @@ impl fmt::Debug for Inner {
 /// An idle driver ends within microseconds, one that fetches likewise.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Between two questions to an endpoint that a start-up waits for.
+const PROBE_AGAIN: Duration = Duration::from_secs(1);
+
 /// Some issuers' keys are not there.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the keys of {} cannot be had yet", self.list())]
+#[error("{} cannot be asked yet", self.list())]
 pub struct NotReady {
     failed: Vec<FailedIssuer>,
 }

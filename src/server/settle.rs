@@ -12,10 +12,12 @@ use crate::{
     error::{
         AuthError,
         AuthErrorKind::{
-            self, InvalidSignature, KeysUnavailable, MalformedToken, TokenTooLong, TooManyWaiting,
-            UnknownIssuer, UnknownKey,
+            self, Inactive, IntrospectionUnavailable, InvalidClaim, InvalidSignature, KeysUnavailable,
+            MalformedToken, TokenTooLong, TooManyWaiting, UnknownIssuer, UnknownKey,
         },
+        Decision,
     },
+    introspection::{Introspection, Subject},
     jwt::{Judgement, judge},
     keys::{
         refresh::Sequence,
@@ -26,7 +28,10 @@ use crate::{
         entries::{Entry, View, outage_kind},
         means::Means,
     },
-    token::presented::{Presented, Shape},
+    token::{
+        claims::Core,
+        presented::{Presented, Shape},
+    },
     validate::{ValidateToken, Validation, Verdict},
 };
 
@@ -41,10 +46,26 @@ const JUDGED_AT_MOST: usize = 4;
 
 /// What a judgement calls for.
 enum Step {
-    /// The issuer of this entry knows.
-    Ask(Arc<Entry>),
+    /// Issuers know.
+    Ask(Asking),
     Done(Verdict),
     Wait(Attempt, Waiting),
+}
+
+/// A question to issuers about a token.
+struct Asking {
+    /// One, or those that are asked one after the other.
+    entries: Vec<Arc<Entry>>,
+    about: About,
+}
+
+/// What kind of token issuers are asked about.
+enum About {
+    Opaque,
+    /// A JWT whose issuer has no keys.
+    Jwt,
+    /// A JWT that keys have verified: what a handler gets when its issuer does not object.
+    Verified(Arc<Core>),
 }
 
 /// What a request waits for, and what it gets if that does not come.
@@ -57,15 +78,11 @@ struct Waiting {
 
 impl ValidateToken for Inner {
     fn validate(&self, presented: &Presented<'_>) -> Validation {
-        match self.step(presented.token(), false) {
+        match self.step(presented, false) {
             Step::Done(verdict) => Validation::Done(verdict),
-            Step::Wait(attempt, waiting) => {
+            step @ (Step::Ask(_) | Step::Wait(..)) => {
                 let token = SecretBox::new(presented.token().into());
-                Validation::Pending(Box::pin(settle(self.this.clone(), token, attempt, waiting)))
-            }
-            Step::Ask(entry) => {
-                let token = SecretBox::new(presented.token().into());
-                Validation::Pending(Box::pin(ask(self.this.clone(), token, entry)))
+                Validation::Pending(Box::pin(settle(self.this.clone(), token, step)))
             }
         }
     }
@@ -79,22 +96,22 @@ impl ValidateToken for Inner {
 }
 
 impl Inner {
-    /// Judges the token with the keys that are there, and once more where newer ones came while it did.
-    fn step(&self, token: &[u8], rechecked: bool) -> Step {
+    /// Judges the token with the keys and answers that are there, and once more where newer keys came while it did.
+    fn step(&self, presented: &Presented<'_>, rechecked: bool) -> Step {
+        let token = presented.token();
         for _ in 0..JUDGED_AT_MOST {
             let entries = self.entries.load();
-            if let Some(entry) = entries.introspecting()
-                && Shape::of(token) == Shape::Opaque
-            {
-                let refused = self.refused_unasked(token);
-                return refused.map_or_else(|| Step::Ask(Arc::clone(entry)), refuse);
+            if !entries.introspected().is_empty() && Shape::of(token) == Shape::Opaque {
+                let refused = self.refused_unasked(token).map(refuse);
+                let chosen = || entries.of_opaque(presented, &self.shared.selection);
+                return refused.unwrap_or_else(|| by_word(token, chosen(), About::Opaque));
             }
             let view = View::new(&entries, &self.shared);
             let step = match judge(token, &view, self.shared.clock.wall(), &mut ()) {
-                Judgement::Accepted(core) => Some(Step::Done(Ok(core))),
+                Judgement::Accepted(entry, core) => Some(confirmed(token, entry, core)),
                 Judgement::Rejected(error) => Some(Step::Done(Err(error))),
                 Judgement::MissingKey(entry) => missing_key(entry, true, rechecked, view.seen()),
-                Judgement::NotByKeys(entry) => Some(Step::Ask(Arc::clone(entry))),
+                Judgement::NotByKeys(entry) => Some(by_word(token, std::slice::from_ref(entry), About::Jwt)),
                 Judgement::NoKeys(entry) => missing_key(entry, false, rechecked, view.seen()),
                 Judgement::BadSignature(entry) => bad_signature(entry, rechecked, view.seen()),
             };
@@ -112,6 +129,112 @@ impl Inner {
         } else {
             (token.len() > self.shared.max_token_bytes).then_some(TokenTooLong)
         }
+    }
+}
+
+/// The verdict of the issuers, as far as it is known already.
+fn by_word(token: &[u8], entries: &[Arc<Entry>], about: About) -> Step {
+    let mut refusals = Refusals::default();
+    for entry in entries {
+        let Some(introspection) = about.whom(entry) else { continue };
+        match introspection.known(token, about.subject()) {
+            Some(Ok(core)) => return Step::Done(about.agreed(core)),
+            Some(Err(error)) => refusals.add(error),
+            None => return Step::Ask(Asking { entries: entries.to_vec(), about }),
+        }
+    }
+    Step::Done(Err(refusals.into_error()))
+}
+
+/// A JWT that keys have verified, and that its issuer may have revoked.
+fn confirmed(token: &[u8], entry: &Arc<Entry>, core: Arc<Core>) -> Step {
+    if entry.asked_about_jwts().is_none() {
+        return Step::Done(Ok(core));
+    }
+    by_word(token, std::slice::from_ref(entry), About::Verified(core))
+}
+
+impl About {
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Opaque | Self::Jwt => Subject::Opaque,
+            Self::Verified(_) => Subject::VerifiedJwt,
+        }
+    }
+
+    /// Who is asked about such a token; `None` for an entry that is asked about no such token any more.
+    fn whom<'e>(&self, entry: &'e Entry) -> Option<&'e Introspection> {
+        match self {
+            Self::Opaque => entry.asked_about_opaque(),
+            Self::Jwt | Self::Verified(_) => entry.asked_about_jwts(),
+        }
+    }
+
+    /// What a handler gets of a token that its issuer calls good.
+    fn agreed(&self, said: Arc<Core>) -> Verdict {
+        match self {
+            Self::Opaque | Self::Jwt => Ok(said),
+            // One of the two is about another token.
+            Self::Verified(core) if said.subject().is_some() && said.subject() != core.subject() => {
+                Err(InvalidClaim.into())
+            }
+            Self::Verified(core) => Ok(Arc::clone(core)),
+        }
+    }
+}
+
+impl Asking {
+    /// Asks until one says that the token is good.
+    async fn verdict(&self, token: &[u8]) -> Verdict {
+        let mut refusals = Refusals::default();
+        for entry in &self.entries {
+            let Some(introspection) = self.about.whom(entry) else { continue };
+            match introspection.ask(token, self.about.subject()).await {
+                Ok(core) => return self.about.agreed(core),
+                Err(error) => refusals.add(error),
+            }
+        }
+        Err(refusals.into_error())
+    }
+
+    /// What to do if the issuers are not the same any more that were asked; `None` if they are.
+    fn again(&self, server: &Inner, token: &[u8]) -> Option<Step> {
+        let entries = server.entries.load();
+        let known = |entry: &Arc<Entry>| entries.find(entry.id().as_str());
+        if self.entries.iter().all(|entry| known(entry).is_some_and(|known| Arc::ptr_eq(known, entry))) {
+            return None;
+        }
+        Some(match &self.about {
+            // What was chosen by the request stays chosen.
+            About::Opaque => {
+                let successors: Vec<_> = self.entries.iter().filter_map(known).map(Arc::clone).collect();
+                by_word(token, &successors, About::Opaque)
+            }
+            About::Jwt | About::Verified(_) => server.step(&Presented::bearer_bytes(token), false),
+        })
+    }
+}
+
+/// What several issuers have said against a token.
+#[derive(Default)]
+struct Refusals(Option<AuthError>);
+
+impl Refusals {
+    /// Who could not say outweighs who said no, and a reason outweighs "not mine".
+    fn add(&mut self, error: AuthError) {
+        let weight = |error: &AuthError| match error.kind() {
+            kind if kind.decision() == Decision::Undecidable => 2,
+            Inactive => 0,
+            _ => 1,
+        };
+        if self.0.as_ref().is_none_or(|known| weight(&error) > weight(known)) {
+            self.0 = Some(error);
+        }
+    }
+
+    /// Where nobody was asked, nobody is trusted with such a token.
+    fn into_error(self) -> AuthError {
+        self.0.unwrap_or_else(|| UnknownIssuer.into())
     }
 }
 
@@ -162,45 +285,45 @@ fn longest_wait(remote: &Remote) -> Duration {
     if remote.ever_adopted() { WAIT } else { FIRST_WAIT }
 }
 
-/// Waits, judges again, and ends at the latest when the first wait's time is over. It keeps no server alive.
-async fn settle(
-    server: Weak<Inner>,
-    token: SecretBox<[u8]>,
-    mut attempt: Attempt,
-    mut waiting: Waiting,
-) -> Verdict {
-    // Without a runtime there is no timer to wait with, and without the wait nothing to be had.
-    if Handle::try_current().is_err() {
-        return Err(waiting.in_vain);
-    }
-    let deadline = Instant::now().checked_add(waiting.longest).unwrap_or_else(Instant::now);
-    loop {
-        if tokio::time::timeout_at(deadline, attempt).await.is_err() {
-            return Err(waiting.in_vain);
-        }
-        let Some(server) = server.upgrade() else { return Err(waiting.in_vain) };
-        match server.step(token.expose_secret(), waiting.recheck) {
+/// Waits for keys, at the latest until the first wait's time is over, and asks issuers. It keeps no server alive.
+async fn settle(server: Weak<Inner>, token: SecretBox<[u8]>, mut step: Step) -> Verdict {
+    let token: &[u8] = token.expose_secret();
+    let mut deadline = None;
+    for _ in 0..SETTLED_AT_MOST {
+        step = match step {
             Step::Done(verdict) => return verdict,
-            Step::Wait(next, why) => (attempt, waiting) = (next, why),
-            // The issuer was trusted by its keys when the token came. What failed by them is not asked about.
-            Step::Ask(_) => return Err(waiting.in_vain),
-        }
+            Step::Wait(attempt, waiting) => {
+                // Without a runtime there is no timer to wait with, and without the wait nothing to be had.
+                if Handle::try_current().is_err() {
+                    return Err(waiting.in_vain);
+                }
+                let begun = || Instant::now().checked_add(waiting.longest).unwrap_or_else(Instant::now);
+                let deadline = *deadline.get_or_insert_with(begun);
+                if tokio::time::timeout_at(deadline, attempt).await.is_err() {
+                    return Err(waiting.in_vain);
+                }
+                let Some(server) = server.upgrade() else { return Err(waiting.in_vain) };
+                server.step(&Presented::bearer_bytes(token), waiting.recheck)
+            }
+            Step::Ask(asking) => {
+                let verdict = asking.verdict(token).await;
+                // An answer counts only as long as its issuer is trusted as it was.
+                match server.upgrade().and_then(|server| asking.again(&server, token)) {
+                    Some(step) => step,
+                    None => return verdict,
+                }
+            }
+        };
+    }
+    match step {
+        Step::Done(verdict) => verdict,
+        Step::Wait(_, waiting) => Err(waiting.in_vain),
+        Step::Ask(_) => Err(IntrospectionUnavailable.into()),
     }
 }
 
-/// Asks the issuer, and holds by its answer only if it is still trusted then. It keeps no server alive.
-async fn ask(server: Weak<Inner>, token: SecretBox<[u8]>, entry: Arc<Entry>) -> Verdict {
-    let Means::Introspection(introspection) = &entry.means else { return Err(UnknownIssuer.into()) };
-    let core = introspection.judge(token.expose_secret()).await?;
-    let still = |server: &Inner| {
-        let entries = server.entries.load();
-        entries.find(entry.id().as_str()).is_some_and(|known| Arc::ptr_eq(known, &entry))
-    };
-    match server.upgrade() {
-        Some(server) if !still(&server) => Err(UnknownIssuer.into()),
-        Some(_) | None => Ok(core),
-    }
-}
+/// Keys and issuers change seconds apart at the least: a token that needs more steps than this meets a fault.
+const SETTLED_AT_MOST: usize = 16;
 
 /// The handle that a waiting request keeps.
 pub(super) type This = Weak<Inner>;

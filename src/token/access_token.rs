@@ -1,7 +1,7 @@
 //! What a handler gets: a token that passed every check, with its typed claims.
 
 use std::{
-    any::{Any, type_name},
+    any::{Any, TypeId, type_name},
     fmt,
     sync::Arc,
 };
@@ -104,23 +104,33 @@ impl<C> AccessToken<C> {
     }
 }
 
-impl<C: DeserializeOwned + 'static> AccessToken<C> {
+impl<C: DeserializeOwned + Send + Sync + 'static> AccessToken<C> {
     /// Gives verified claims their type.
     pub(crate) fn new(core: Arc<Core>, raw: Option<Arc<SecretString>>) -> Result<Self, AuthError> {
+        let claims = match core.typed() {
+            // The default claims hold the core: to keep them in it would be a circle.
+            Some(typed) if TypeId::of::<C>() != TypeId::of::<Claims>() => {
+                typed.get(|| Self::parse(&core).map(Arc::new))?
+            }
+            _ => Arc::new(Self::parse(&core)?),
+        };
+        Ok(Self { core, claims, raw })
+    }
+
+    fn parse(core: &Arc<Core>) -> Result<C, AuthError> {
         let mut claims: Option<C> = None;
         // The default claims are a view of `Core`: nothing to parse.
         if let Some(default) = (&mut claims as &mut dyn Any).downcast_mut::<Option<Claims>>() {
-            *default = Some(Claims::new(Arc::clone(&core)));
+            *default = Some(Claims::new(Arc::clone(core)));
         }
-        let claims = match claims {
-            Some(claims) => claims,
+        match claims {
+            Some(claims) => Ok(claims),
             None => serde_json::from_str(core.payload()).map_err(|_| {
                 AuthErrorKind::ClaimsMismatch
                     .because(Mismatch::find::<C>(core.payload()))
                     .of_issuer(core.issuer())
-            })?,
-        };
-        Ok(Self { core, claims: Arc::new(claims), raw })
+            }),
+        }
     }
 }
 

@@ -10,12 +10,14 @@ use crate::{
     token::{
         json::{JsonError, Kind, Nested, RawStr, Value, scan_object},
         scope::is_scope_token,
+        typed::Typed,
     },
 };
 
 /// A claims object that passed the strict scan, with the places of the claims that we read.
 ///
 /// It is as trustworthy as the text it was made of; the types around it say whether that was verified.
+#[derive(Clone)]
 pub(crate) struct RegisteredClaims {
     text: String,
     pub(crate) iss: Claim,
@@ -135,6 +137,8 @@ pub(crate) struct Core {
     not_before: Option<UnixTime>,
     issued_at: Option<UnixTime>,
     auth_time: Option<UnixTime>,
+    /// For a core that serves more than one request.
+    typed: Option<Box<Typed>>,
 }
 
 /// Places of strings; one, as nearly always, costs no allocation.
@@ -215,7 +219,19 @@ impl Core {
             not_before,
             issued_at,
             auth_time,
+            typed: None,
         }
+    }
+
+    /// For more than one request: claims are given their type once.
+    pub(crate) fn shared(mut self) -> Self {
+        self.typed = Some(Box::default());
+        self
+    }
+
+    /// What is kept of its typed claims, if it serves more than one request.
+    pub(crate) fn typed(&self) -> Option<&Typed> {
+        self.typed.as_deref()
     }
 
     /// Takes claims that were judged, of an issuer that need not name itself.

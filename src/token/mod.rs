@@ -2,7 +2,9 @@
 
 pub(crate) mod access_token;
 pub(crate) mod claims;
+pub(crate) mod digest;
 pub(crate) mod json;
 pub(crate) mod mismatch;
 pub(crate) mod presented;
 pub(crate) mod scope;
+pub(crate) mod typed;

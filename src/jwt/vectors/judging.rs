@@ -93,8 +93,12 @@ impl Issuers for Trust<'_> {
         UnknownIssuer.into()
     }
 
-    fn rules<'e>(&self, entry: &'e Arc<JwtRules>) -> Option<&'e JwtRules> {
-        Some(entry)
+    fn rules<'e>(&self, entry: &'e Arc<JwtRules>) -> &'e JwtRules {
+        entry
+    }
+
+    fn by_keys(&self, _: &Arc<JwtRules>) -> bool {
+        true
     }
 
     fn keys(&self, _: &Arc<JwtRules>) -> Option<Arc<KeySet>> {
@@ -134,7 +138,7 @@ pub(super) fn judged(token: impl AsRef<[u8]>, trust: &Trust<'_>, now: i64) -> Ou
         assert_eq!(Some(&check), Check::ALL.get(trail.passed.len()), "the next check is the one that failed");
     }
     match (judgement, trail.failed) {
-        (Judgement::Accepted(_), None) if trail.passed == Check::ALL => Outcome::Accepted,
+        (Judgement::Accepted(..), None) if trail.passed == Check::ALL => Outcome::Accepted,
         (Judgement::Rejected(error), Some((check, kind))) if error.kind() == kind => {
             Outcome::Refused(check, kind)
         }

@@ -8,20 +8,16 @@ use std::{
 use http::{
     HeaderMap, StatusCode,
     header::{AGE, CACHE_CONTROL, DATE},
-    uri::InvalidUri,
 };
 use url::Url;
 
 use crate::{
     clock::{Clock, UnixTime},
-    fetch::{
-        ATTEMPT_TIMEOUT, Fetch, FetchError, FetchErrorKind, FetchRequest, FetchResponse, MAX_JWKS_BYTES,
-        MAX_METADATA_BYTES,
-    },
+    fetch::{ATTEMPT_TIMEOUT, Fetch, FetchError, FetchErrorKind, FetchRequest, MAX_JWKS_BYTES, whole},
     keys::{
         algorithm::AlgorithmSet,
         change::Feed,
-        discovery::{UrlPolicy, jwks_uri, metadata_urls},
+        discovery::{Metadata, REDISCOVER, UrlPolicy, uri},
         refresh::Limits,
         remote::held::{Held, Shelf},
         set::KeySet,
@@ -143,7 +139,7 @@ impl Fetcher {
         let held = self.shelf.of(&url, now).filter(|_| ask == Ask::Usual);
         let mut request = request(&url, "application/jwk-set+json, application/json", MAX_JWKS_BYTES, ask)?;
         request.if_none_match = held.as_ref().map(Held::tag);
-        let response = self.get(request).await;
+        let response = whole(&*self.source.fetch, request).await;
         if let Err(error) = &response
             && matches!(error.kind(), FetchErrorKind::Status(StatusCode::NOT_FOUND | StatusCode::GONE))
         {
@@ -180,7 +176,8 @@ impl Fetcher {
             return Ok(jwks_uri.clone());
         }
         let metadata = async {
-            let look = self.look_for_metadata(issuer, ask);
+            let metadata = Metadata { url: issuer, issuer: &self.source.issuer, urls: self.source.urls };
+            let look = metadata.endpoint(&*self.source.fetch, "jwks_uri", ask == Ask::Emergency);
             // A place that is known must not be missed because its metadata hangs.
             let limit = if known.is_some() { LOOK_ELSEWHERE } else { ATTEMPT_TIMEOUT };
             tokio::time::timeout(limit, look).await.unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()))
@@ -198,53 +195,10 @@ impl Fetcher {
             _ => Err(error),
         }
     }
-
-    async fn look_for_metadata(&self, issuer: &Url, ask: Ask) -> Result<Url, FetchError> {
-        let mut failure: Option<FetchError> = None;
-        for place in metadata_urls(issuer) {
-            let response = match request(&place, "application/json", MAX_METADATA_BYTES, ask) {
-                Ok(request) => self.get(request).await,
-                Err(error) => Err(error),
-            };
-            let document = match response {
-                Ok(response) => jwks_uri(&response.body, &self.source.issuer, self.source.urls),
-                Err(error) if error.kind() == FetchErrorKind::Timeout => return Err(error),
-                // A missing page tells less than what another place said about its document.
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    continue;
-                }
-            };
-            match document {
-                Ok(jwks_uri) => return Ok(jwks_uri),
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| FetchErrorKind::InvalidDocument.into()))
-    }
-
-    /// A whole document; or word that the one that is held is still right, where one was named.
-    async fn get(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
-        let (max_bytes, conditional) = (request.max_bytes, request.if_none_match.is_some());
-        let response = self.source.fetch.fetch(request).await?;
-        match response.status {
-            StatusCode::OK => (),
-            StatusCode::NOT_MODIFIED if conditional => (),
-            status => return Err(FetchErrorKind::Status(status).into()),
-        }
-        if response.body.len() > max_bytes {
-            return Err(FetchErrorKind::TooLarge.into());
-        }
-        Ok(response)
-    }
 }
 
 fn request(url: &Url, accept: &'static str, max_bytes: usize, ask: Ask) -> Result<FetchRequest, FetchError> {
-    let url = url
-        .as_str()
-        .parse()
-        .map_err(|error: InvalidUri| FetchError::new(FetchErrorKind::UnusableUrl, error))?;
-    Ok(FetchRequest { no_cache: ask == Ask::Emergency, ..FetchRequest::get(url, accept, max_bytes) })
+    Ok(FetchRequest { no_cache: ask == Ask::Emergency, ..FetchRequest::get(uri(url)?, accept, max_bytes) })
 }
 
 /// No whole answer came.
@@ -299,6 +253,3 @@ const QUICK_RETRY: Duration = Duration::from_millis(100);
 
 /// Of the time of one attempt, what metadata may take where a place is known already.
 const LOOK_ELSEWHERE: Duration = Duration::from_secs(2);
-
-/// An issuer that moves its keys says so within half a day.
-const REDISCOVER: Duration = Duration::from_secs(12 * 60 * 60);

@@ -1,0 +1,149 @@
+//! Which answers are kept, and for how long?
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    clock::UnixTime,
+    error::{AuthError, AuthErrorKind},
+    introspection::testimony::Testimony,
+    token::digest::TokenDigest,
+};
+
+/// How long a refusal is remembered. A token that is good only later, or that the endpoint could not take for a moment, waits
+/// no longer.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
+
+/// Invented tokens cost nothing to make, so what is remembered of them is little, and apart from the good ones.
+const REFUSED_ENTRIES: u64 = 2_000;
+
+/// What an answer may have to weigh as one entry: real ones have 200 to 2,000 octets.
+const OCTETS_PER_ENTRY: usize = 4096;
+
+/// What was said of the tokens of one issuer entry, by the digest of each. Good tokens and refused ones are kept apart: no
+/// flood of invented tokens drives out a good one.
+pub(crate) struct Cache {
+    good: moka::sync::Cache<TokenDigest, Kept<Arc<Testimony>>>,
+    refused: moka::sync::Cache<TokenDigest, Kept<AuthError>>,
+    longest: Duration,
+}
+
+/// Time is ours, not the cache's: `until` is by the injected monotonic clock.
+#[derive(Clone)]
+struct Kept<T> {
+    what: T,
+    until: Duration,
+}
+
+/// What is known of a token.
+#[derive(Clone, Debug)]
+pub(crate) enum Word {
+    Good(Arc<Testimony>),
+    Refused(AuthError),
+}
+
+/// The moment at which an answer was asked for, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) wall: UnixTime,
+    pub(crate) monotonic: Duration,
+}
+
+impl Cache {
+    /// `longest` of zero keeps no good token.
+    pub(crate) fn new(longest: Duration, entries: u64) -> Self {
+        let weigher = |_: &TokenDigest, kept: &Kept<Arc<Testimony>>| {
+            let octets = kept.what.length().checked_div(OCTETS_PER_ENTRY).unwrap_or_default();
+            u32::try_from(octets).unwrap_or(u32::MAX).saturating_add(1)
+        };
+        Self {
+            good: moka::sync::Cache::builder().max_capacity(entries).weigher(weigher).build(),
+            refused: moka::sync::Cache::new(REFUSED_ENTRIES),
+            longest,
+        }
+    }
+
+    /// What is known at `now`. Never waits.
+    pub(crate) fn get(&self, token: &TokenDigest, now: Duration) -> Option<Word> {
+        if let Some(kept) = self.good.get(token) {
+            if now < kept.until {
+                return Some(Word::Good(kept.what));
+            }
+            self.good.invalidate(token);
+        }
+        let kept = self.refused.get(token)?;
+        if now < kept.until {
+            return Some(Word::Refused(kept.what));
+        }
+        self.refused.invalidate(token);
+        None
+    }
+
+    /// Keeps an answer no longer than the token lives, counted from the moment when it was asked for.
+    pub(crate) fn keep(&self, token: TokenDigest, testimony: &Arc<Testimony>, asked: Asked) {
+        let life = match testimony.expires_at() {
+            Some(end) => self.longest.min(end.saturating_duration_since(asked.wall)),
+            None => self.longest,
+        };
+        if !life.is_zero() {
+            self.refused.invalidate(&token);
+            let until = asked.monotonic.saturating_add(life);
+            self.good.insert(token, Kept { what: Arc::clone(testimony), until });
+        }
+    }
+
+    /// Remembers a refusal that the next moment does not change.
+    pub(crate) fn refuse(&self, token: TokenDigest, error: AuthError, asked: Asked) {
+        if is_lasting(error.kind()) {
+            self.good.invalidate(&token);
+            let until = asked.monotonic.saturating_add(REFUSED_FOR);
+            self.refused.insert(token, Kept { what: error, until });
+        }
+    }
+
+    pub(crate) fn forget(&self, token: &TokenDigest) {
+        self.good.invalidate(token);
+        self.refused.invalidate(token);
+    }
+
+    pub(crate) fn forget_subject(&self, subject: &str) {
+        let of_subject: Vec<_> = self
+            .good
+            .iter()
+            .filter(|(_, kept)| kept.what.is_about(subject))
+            .map(|(token, _)| *token)
+            .collect();
+        for token in of_subject {
+            self.good.invalidate(&token);
+        }
+    }
+
+    pub(crate) fn clear(&self) {
+        self.good.invalidate_all();
+        self.refused.invalidate_all();
+    }
+
+    /// How many good tokens are kept, about.
+    pub(crate) fn len(&self) -> u64 {
+        self.good.entry_count()
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Whether a refusal would be the same a moment later. What turns on the time, on us, or on the endpoint would not.
+fn is_lasting(kind: AuthErrorKind) -> bool {
+    matches!(
+        kind,
+        AuthErrorKind::BindingNotProven
+            | AuthErrorKind::Inactive
+            | AuthErrorKind::IntrospectionTokenRefused
+            | AuthErrorKind::InvalidClaim
+            | AuthErrorKind::UnknownIssuer
+            | AuthErrorKind::WrongAudience
+            | AuthErrorKind::WrongType
+    )
+}
