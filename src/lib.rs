@@ -32,6 +32,7 @@ pub use crate::{
         auth::ClientAuth,
         endpoint::IntrospectionEndpoint,
         introspector::{Introspected, IntrospectionFuture, Introspector, Question},
+        secret::Secret,
         userinfo::{BoundTo, DangerousUserinfo, Userinfo},
     },
     jwt::Check,

@@ -181,6 +181,9 @@ pub enum FetchErrorKind {
     /// No connection came about.
     #[error("no connection")]
     Connect,
+    /// The credentials of this resource server cannot be had: their file or function fails.
+    #[error("the credentials of this resource server cannot be had")]
+    Credentials,
     /// The document is not what it should be.
     #[error("the document is not usable")]
     InvalidDocument,

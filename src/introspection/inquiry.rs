@@ -396,7 +396,9 @@ fn outcome(said: &Result<Arc<Testimony>, Introspected>) -> Outcome {
         Introspected::Unavailable(error) => match error.kind() {
             FetchErrorKind::Connect => Outcome::Unconnected,
             // Ours alone: nothing was asked.
-            FetchErrorKind::Aborted | FetchErrorKind::NoRuntime => Outcome::GivenUp,
+            FetchErrorKind::Aborted | FetchErrorKind::Credentials | FetchErrorKind::NoRuntime => {
+                Outcome::GivenUp
+            }
             _ => Outcome::Fault,
         },
     }

@@ -1,5 +1,6 @@
 //! What does the issuer say about this token? Known already, being asked, or to be asked now (RFC 7662).
 
+mod assertion;
 pub(crate) mod auth;
 mod breaker;
 mod cache;
@@ -8,6 +9,7 @@ mod flights;
 mod inquiry;
 pub(crate) mod introspector;
 mod response;
+pub(crate) mod secret;
 mod testimony;
 pub(crate) mod userinfo;
 

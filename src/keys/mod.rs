@@ -12,5 +12,6 @@ pub(crate) mod refresh;
 pub(crate) mod remote;
 pub(crate) mod set;
 pub(crate) mod shell;
+pub(crate) mod signing;
 pub(crate) mod snapshot;
 mod sync;

@@ -15,13 +15,12 @@ use serde_json::{Value, json};
 
 use crate::{
     clock::{Clock, SystemClock},
-    keys::algorithm::Algorithm,
+    keys::{algorithm::Algorithm, signing::SigningKey},
     server::issuer::Issuer,
     testing::{
         fault::Endpoint,
         faults::{Faults, Schedule},
         fetch::IssuerFetch,
-        key::SigningKey,
         mint::TokenBuilder,
         opaque::OpaqueTokens,
         serve::{self, Serving},

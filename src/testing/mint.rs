@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{clock::UnixTime, keys::algorithm::Algorithm, testing::key::SigningKey};
+use crate::{
+    clock::UnixTime,
+    keys::{algorithm::Algorithm, signing::SigningKey},
+};
 
 /// An access token in the making (RFC 9068): complete and good until told otherwise. Made by
 /// [`TestIssuer::token`](super::TestIssuer::token).

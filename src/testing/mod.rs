@@ -53,7 +53,6 @@ mod faults;
 mod fetch;
 mod gzip;
 mod issuer;
-mod key;
 mod mint;
 #[cfg(test)]
 mod mutation;

@@ -1,4 +1,4 @@
-//! A private key that signs tokens, made when it is first needed.
+//! A private key that signs: assertions of this resource server, and the tokens of the embedded issuer.
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
@@ -9,8 +9,11 @@ mod rust_crypto;
 
 use std::fmt;
 
+#[cfg(feature = "testing")]
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+#[cfg(feature = "testing")]
 use serde_json::{Value, json};
+use spki::der::Document;
 
 #[cfg(feature = "aws-lc-rs")]
 use self::aws_lc::Pair;
@@ -18,10 +21,9 @@ use self::aws_lc::Pair;
 use self::none::Pair;
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
 use self::rust_crypto::Pair;
-use crate::keys::{
-    algorithm::{Algorithm, Family},
-    jwk::KeyMaterial,
-};
+use crate::keys::algorithm::Algorithm;
+#[cfg(feature = "testing")]
+use crate::keys::{algorithm::Family, jwk::KeyMaterial};
 
 /// A key pair for one algorithm.
 pub(crate) struct SigningKey {
@@ -30,6 +32,36 @@ pub(crate) struct SigningKey {
     pair: Pair,
 }
 
+impl SigningKey {
+    /// Reads a private key in PEM, `PRIVATE KEY` (RFC 5958, PKCS #8). It signs by `algorithm`, or else by the usual one for
+    /// such a key. The error says what to change, and nothing of the key.
+    pub(crate) fn from_pem(pem: &str, algorithm: Option<Algorithm>) -> Result<Self, &'static str> {
+        let (label, document) = Document::from_pem(pem.trim()).map_err(|_| NOT_PEM)?;
+        if label != "PRIVATE KEY" {
+            return Err(if label.ends_with("PRIVATE KEY") { OTHER_PEM } else { NOT_PEM });
+        }
+        let (pair, usual) = Pair::from_pkcs8(document.as_bytes())?;
+        let algorithm = algorithm.unwrap_or(usual);
+        if algorithm.family() != usual.family() || !algorithm.is_supported() {
+            return Err(
+                "the algorithm of the assertion does not fit the private key: choose another one, or none",
+            );
+        }
+        Ok(Self { algorithm, kid: String::new(), pair })
+    }
+
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The signature over `message`, in the form of JOSE (RFC 7518 §3.3–3.5, RFC 8037 §3.1).
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.pair.sign(self.algorithm, message)
+    }
+}
+
+/// What the embedded issuer does with its keys.
+#[cfg(feature = "testing")]
 impl SigningKey {
     /// Generates a pair. Panics where there is no entropy, or for an algorithm that has no pairs or no backend.
     pub(crate) fn generate(algorithm: Algorithm, kid: String) -> Self {
@@ -41,10 +73,6 @@ impl SigningKey {
         Pair::generate(algorithm)
             .map(|pair| Self { algorithm, kid, pair })
             .expect("the algorithm has key pairs, and the system has entropy")
-    }
-
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        self.algorithm
     }
 
     pub(crate) fn kid(&self) -> &str {
@@ -74,11 +102,6 @@ impl SigningKey {
         }
         jwk
     }
-
-    /// The signature over `message`, in the form of JOSE (RFC 7518 §3.3–3.5, RFC 8037 §3.1).
-    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.pair.sign(self.algorithm, message)
-    }
 }
 
 impl fmt::Debug for SigningKey {
@@ -89,3 +112,8 @@ impl fmt::Debug for SigningKey {
             .finish_non_exhaustive()
     }
 }
+
+const NOT_PEM: &str =
+    "the private key is not PEM: give the text that begins with `-----BEGIN PRIVATE KEY-----`";
+
+const OTHER_PEM: &str = "the private key is encrypted, or not in the form of PKCS #8: convert it by `openssl pkcs8 -topk8 -nocrypt`";

@@ -1,20 +1,23 @@
-//! How does aws-lc-rs make a key pair and sign with it?
+//! How does aws-lc-rs read or make a key pair, and sign with it?
 
+#[cfg(feature = "testing")]
 use aws_lc_rs::{
     error::Unspecified,
-    rand::SystemRandom,
     rsa::KeySize,
+    signature::{KeyPair as _, PqdsaSigningAlgorithm},
+};
+use aws_lc_rs::{
+    rand::SystemRandom,
     signature::{
-        self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, PqdsaKeyPair,
-        PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair,
+        self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, PqdsaKeyPair, RsaEncoding, RsaKeyPair,
     },
 };
+#[cfg(feature = "testing")]
 use spki::der::Decode as _;
 
-use crate::keys::{
-    algorithm::{Algorithm, Family},
-    jwk::KeyMaterial,
-};
+use crate::keys::algorithm::{Algorithm, Family};
+#[cfg(feature = "testing")]
+use crate::keys::jwk::KeyMaterial;
 
 pub(super) enum Pair {
     Ec(Family, EcdsaKeyPair),
@@ -23,6 +26,48 @@ pub(super) enum Pair {
     Rsa(RsaKeyPair),
 }
 
+impl Pair {
+    /// The key, and the algorithm that it usually signs by.
+    pub(super) fn from_pkcs8(der: &[u8]) -> Result<(Self, Algorithm), &'static str> {
+        if let Ok(pair) = RsaKeyPair::from_pkcs8(der) {
+            return Ok((Self::Rsa(pair), Algorithm::Rs256));
+        }
+        for (family, algorithm) in [
+            (Family::EcP256, Algorithm::Es256),
+            (Family::EcP384, Algorithm::Es384),
+            (Family::EcP521, Algorithm::Es512),
+        ] {
+            if let Ok(pair) = EcdsaKeyPair::from_pkcs8(curve(algorithm), der) {
+                return Ok((Self::Ec(family, pair), algorithm));
+            }
+        }
+        match Ed25519KeyPair::from_pkcs8_maybe_unchecked(der) {
+            Ok(pair) => Ok((Self::Ed25519(pair), Algorithm::EdDsa)),
+            Err(_) => Err(UNUSABLE),
+        }
+    }
+
+    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
+        let random = SystemRandom::new();
+        match self {
+            Pair::Rsa(pair) => {
+                let mut octets = vec![0; pair.public_modulus_len()];
+                pair.sign(padding(algorithm), &random, message, &mut octets)
+                    .expect("an RSA key of 2048 bits signs");
+                octets
+            }
+            Pair::Ec(_, pair) => pair.sign(&random, message).expect("an EC key signs").as_ref().to_vec(),
+            Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+            Pair::MlDsa(_, pair) => {
+                let mut octets = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut octets).expect("an ML-DSA key signs");
+                octets
+            }
+        }
+    }
+}
+
+#[cfg(feature = "testing")]
 impl Pair {
     pub(super) fn generate(algorithm: Algorithm) -> Result<Self, Unspecified> {
         match algorithm.family() {
@@ -57,26 +102,9 @@ impl Pair {
             Pair::Ed25519(pair) => KeyMaterial::Ed25519 { x: pair.public_key().as_ref().to_vec() },
         }
     }
-
-    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
-        let random = SystemRandom::new();
-        match self {
-            Pair::Rsa(pair) => {
-                let mut octets = vec![0; pair.public_modulus_len()];
-                pair.sign(padding(algorithm), &random, message, &mut octets)
-                    .expect("an RSA key of 2048 bits signs");
-                octets
-            }
-            Pair::Ec(_, pair) => pair.sign(&random, message).expect("an EC key signs").as_ref().to_vec(),
-            Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
-            Pair::MlDsa(_, pair) => {
-                let mut octets = vec![0; pair.algorithm().signature_len()];
-                pair.sign(message, &mut octets).expect("an ML-DSA key signs");
-                octets
-            }
-        }
-    }
 }
+
+const UNUSABLE: &str = "the private key is of a type or size that cannot be used: give RSA of at least 2048 bits, EC on P-256, P-384 or P-521, or Ed25519";
 
 fn curve(algorithm: Algorithm) -> &'static EcdsaSigningAlgorithm {
     match algorithm {
@@ -86,6 +114,7 @@ fn curve(algorithm: Algorithm) -> &'static EcdsaSigningAlgorithm {
     }
 }
 
+#[cfg(feature = "testing")]
 fn parameter_set(algorithm: Algorithm) -> &'static PqdsaSigningAlgorithm {
     match algorithm {
         Algorithm::MlDsa65 => &signature::ML_DSA_65_SIGNING,
