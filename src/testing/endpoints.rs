@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -51,15 +51,27 @@ fn metadata(issuer: &State) -> Value {
     })
 }
 
-/// RFC 7662 §2.
+/// RFC 7662 §2, and signed where that is asked for (RFC 9701 §4).
 fn introspection(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, TokenError> {
     let form = form(exchange);
-    authenticated(issuer, exchange, &form)?;
+    let (client, _) = authenticated(issuer, exchange, &form)?;
     let token = parameter(&form, "token").ok_or(TokenError::MissingToken)?;
-    let mut response = json_response(StatusCode::OK, &issuer.opaque.introspect(token, issuer.clock.wall()));
+    let answer = issuer.opaque.introspect(token, issuer.clock.wall());
+    let mut response = if exchange.headers.get(ACCEPT).is_some_and(|accept| accept == SIGNED) {
+        let jwt = issuer.token(&client).header("typ", "token-introspection+jwt");
+        let jwt = ["sub", "client_id", "jti", "exp"].into_iter().fold(jwt, |jwt, claim| jwt.without(claim));
+        let mut response = Response::new(jwt.claim("token_introspection", answer).mint().into_bytes());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(SIGNED));
+        response
+    } else {
+        json_response(StatusCode::OK, &answer)
+    };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
+
+/// The media type of a signed answer.
+const SIGNED: &str = "application/token-introspection+jwt";
 
 type Form = Vec<(String, String)>;
 
