@@ -78,8 +78,9 @@ const app = join(folder, 'app.psgi');
 writeFileSync(app, `use Lemonldap::NG::Portal::Main;
 Lemonldap::NG::Portal::Main->run({ configStorage => { confFile => "${ini}" } });
 `);
+// A worker serves one connection, as long as it is kept open.
 const discovery = `${issuer}.well-known/openid-configuration`;
-await start('starman', ['--listen', `127.0.0.1:${port}`, '--workers', '1', '--error-log', join(folder, 'log'), app], discovery, { LLNG_DEFAULTCONFFILE: ini });
+await start('starman', ['--listen', `127.0.0.1:${port}`, '--workers', '5', '--error-log', join(folder, 'log'), app], discovery, { LLNG_DEFAULTCONFFILE: ini });
 
 ready({ issuer }, (order) => {
   if (order !== 'forget') return { error: 'no such order' };

@@ -7,9 +7,15 @@
 // indicator (RFC 8707) says which token:
 //   urn:rs:ES256                                  signed by ES256, `aud` is urn:rs:ES256, valid for 300 s
 //   urn:rs:ES256?aud=https%3A%2F%2Fapi&ttl=2      `aud` and lifetime as given
+//   urn:rs:opaque?aud=…                           opaque
+//
+// Introspection: POST /token/introspection, as `rs`/`rs-secret` or `rs:odd/id`/`p@ss:w%rd +/=&` (basic), `rs-post`/`rs-post-secret`,
+// `rs-jwt`/`rs-jwt-secret` (basic; signed answers where the Accept field asks for them, RFC 9701), `rs-secretjwt` by HS256 with
+// `rs-secretjwt-secret-of-32-octets`, and `rs-pkjwt` by the private key of the public JWK in BEARERGATE_RS_JWK, if that is set.
+// Revocation: POST /token/revocation as `svc`.
 //
 // Control:
-//   GET  /control/counters                        {"jwks":n,"discovery":n,"token":n}, the requests so far
+//   GET  /control/counters                        {"jwks":n,"discovery":n,"token":n,…}, the requests so far
 //   POST /control/rotate [{"keep_old":true}]      signs by new keys from now on; the last ones are dropped, or kept published
 //   POST /control/prune                           publishes those keys alone by which it signs
 //
@@ -49,13 +55,13 @@ function resourceServer(indicator) {
   const [, resource, alg, query] = /^(urn:rs:(\w+))(?:\?(.*))?$/.exec(indicator) ?? [];
   const options = new URLSearchParams(query);
   const ttl = Number(options.get('ttl') ?? DEFAULT_TTL);
-  if (!ALGORITHMS.includes(alg) || !(Number.isInteger(ttl) && ttl > 0)) throw new errors.InvalidTarget();
+  const opaque = alg === 'opaque';
+  if (!(opaque || ALGORITHMS.includes(alg)) || !(Number.isInteger(ttl) && ttl > 0)) throw new errors.InvalidTarget();
   return {
     audience: options.get('aud') ?? resource,
     scope: SCOPES,
     accessTokenTTL: ttl,
-    accessTokenFormat: 'jwt',
-    jwt: { sign: { alg } },
+    ...(opaque ? { accessTokenFormat: 'opaque' } : { accessTokenFormat: 'jwt', jwt: { sign: { alg } } }),
   };
 }
 
@@ -86,24 +92,51 @@ class Storage {
   async revokeByGrantId() {}
 }
 
+/** A client that gets no tokens, and may introspect. */
+const introspects = (id, method, rest) => ({
+  client_id: id,
+  token_endpoint_auth_method: method,
+  grant_types: [],
+  redirect_uris: [],
+  response_types: [],
+  ...rest,
+});
+const publicJwk = process.env.BEARERGATE_RS_JWK;
+
 const settings = {
   adapter: Storage,
-  clients: [{
-    client_id: 'svc',
-    client_secret: 'svc-secret',
-    grant_types: ['client_credentials'],
-    redirect_uris: [],
-    response_types: [],
-    scope: SCOPES,
-  }],
+  clients: [
+    {
+      client_id: 'svc',
+      client_secret: 'svc-secret',
+      grant_types: ['client_credentials'],
+      redirect_uris: [],
+      response_types: [],
+      scope: SCOPES,
+    },
+    introspects('rs', 'client_secret_basic', { client_secret: 'rs-secret' }),
+    introspects('rs:odd/id', 'client_secret_basic', { client_secret: 'p@ss:w%rd +/=&' }),
+    introspects('rs-post', 'client_secret_post', { client_secret: 'rs-post-secret' }),
+    introspects('rs-jwt', 'client_secret_basic', { client_secret: 'rs-jwt-secret', introspection_signed_response_alg: 'ES256' }),
+    introspects('rs-secretjwt', 'client_secret_jwt', { client_secret: 'rs-secretjwt-secret-of-32-octets' }),
+    ...(publicJwk ? [introspects('rs-pkjwt', 'private_key_jwt', { jwks: { keys: [JSON.parse(publicJwk)] } })] : []),
+  ],
   scopes: SCOPES.split(' '),
   cookies: { keys: ['signs nothing that matters'] },
   clientDefaults: { id_token_signed_response_alg: 'ES256' },
-  enabledJWA: { idTokenSigningAlgValues: ALGORITHMS },
+  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
+  enabledJWA: {
+    idTokenSigningAlgValues: ALGORITHMS,
+    introspectionSigningAlgValues: ALGORITHMS,
+    clientAuthSigningAlgValues: ['HS256', ...ALGORITHMS],
+  },
   ttl: { ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? DEFAULT_TTL },
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
+    introspection: { enabled: true, allowedPolicy: (_ctx, client) => client.clientId.startsWith('rs') },
+    jwtIntrospection: { enabled: true },
+    revocation: { enabled: true, allowedPolicy: () => true },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_ctx, indicator) => resourceServer(indicator),
@@ -114,10 +147,11 @@ const settings = {
 const COUNTED = {
   '/jwks': 'jwks',
   '/token': 'token',
+  '/token/introspection': 'introspection',
   '/.well-known/openid-configuration': 'discovery',
   '/.well-known/oauth-authorization-server': 'discovery',
 };
-const counters = { jwks: 0, discovery: 0, token: 0 };
+const counters = { jwks: 0, discovery: 0, token: 0, introspection: 0 };
 
 let issuer;
 let answer;
