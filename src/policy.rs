@@ -97,6 +97,25 @@ pub(crate) struct MayOmit {
     pub(crate) issuer: bool,
 }
 
+/// The moments that a token's claims name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Times {
+    pub(crate) expires_at: Option<UnixTime>,
+    not_before: Option<UnixTime>,
+    issued_at: Option<UnixTime>,
+}
+
+impl Times {
+    pub(crate) fn of(claims: &RegisteredClaims) -> Result<Self, AuthErrorKind> {
+        let date = |claim: Claim| claims.date(claim).map_err(|_| InvalidClaim);
+        Ok(Self {
+            expires_at: date(claims.exp)?,
+            not_before: date(claims.nbf)?,
+            issued_at: date(claims.iat)?,
+        })
+    }
+}
+
 impl MayOmit {
     /// Nothing has to be there.
     pub(crate) const ALL: Self = Self { audience: true, expiry: true, issuer: true };
@@ -127,22 +146,28 @@ impl ClaimPolicy {
         now: UnixTime,
         may_omit: MayOmit,
     ) -> Result<(), AuthErrorKind> {
-        let date = |claim: Claim| claims.date(claim).map_err(|_| InvalidClaim);
-        let (expires_at, not_before, issued_at) = (date(claims.exp)?, date(claims.nbf)?, date(claims.iat)?);
+        let times = Times::of(claims)?;
+        if times.expires_at.is_none() && !may_omit.expiry {
+            return Err(InvalidClaim);
+        }
+        self.check_times(times, now)?;
+        self.check_audience(claims, may_omit.audience)
+    }
+
+    /// All that depends on the moment.
+    pub(crate) fn check_times(&self, times: Times, now: UnixTime) -> Result<(), AuthErrorKind> {
         // RFC 7519 §4.1.4: the moment of `exp` itself is too late.
-        match expires_at {
-            Some(end) if now >= end.saturating_add(self.leeway) => return Err(Expired),
-            None if !may_omit.expiry => return Err(InvalidClaim),
-            Some(_) | None => (),
+        if times.expires_at.is_some_and(|end| now >= end.saturating_add(self.leeway)) {
+            return Err(Expired);
         }
         // RFC 7519 §4.1.5: the moment of `nbf` itself is early enough.
-        if not_before.is_some_and(|start| now < start.saturating_sub(self.leeway)) {
+        if times.not_before.is_some_and(|start| now < start.saturating_sub(self.leeway)) {
             return Err(NotYetValid);
         }
-        if issued_at.is_some_and(|issue| issue > now.saturating_add(self.leeway)) {
+        if times.issued_at.is_some_and(|issue| issue > now.saturating_add(self.leeway)) {
             return Err(IssuedInFuture);
         }
-        self.check_audience(claims, may_omit.audience)
+        Ok(())
     }
 
     /// Every check of the registered claims but the binding.

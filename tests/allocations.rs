@@ -60,4 +60,35 @@ fn an_accepted_request_allocates_little() {
     assert!(default - without <= MAX, "{}", default - without);
 }
 
+/// An opaque token whose answer is kept.
+#[test]
+fn a_cached_opaque_token_allocates_less() {
+    let issuer = TestIssuer::builder()
+        .default_audience(RESOURCE)
+        .client("api", "secret", bearergate::scopes!["read"])
+        .offline("https://as.example");
+    let entry = issuer.introspected(bearergate::ClientAuth::basic("api", "secret"));
+    let api = ResourceServer::builder(RESOURCE).trust(entry).http_client(issuer.fetch()).build().unwrap();
+    let token = issuer.opaque_token().scope("read write").mint();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(api.validate::<NoClaims>(&bearergate::Presented::bearer(&token))).unwrap();
+    let request = || Request::builder().header(AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap();
+
+    let bare = || service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+    let without = count(&mut bare(), request);
+    let with = count(&mut api.layer_for::<NoClaims>().layer(bare()), request);
+    let default = count(&mut api.layer().layer(bare()), request);
+
+    // Two values in the extensions, their map and its table; the default claims, which hold their core, are one more.
+    println!(
+        "cached opaque token, allocations above the bare service: {} typed, {} default claims",
+        with - without,
+        default - without
+    );
+    assert!(with - without <= MAX_CACHED, "{}", with - without);
+    assert!(default - without <= MAX_CACHED + 1, "{}", default - without);
+}
+
 const MAX: u64 = 8;
+
+const MAX_CACHED: u64 = 4;

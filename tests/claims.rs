@@ -490,7 +490,10 @@ struct Tenant {
     number: u32,
 }
 
-fn typed<C: DeserializeOwned + 'static>(api: &Api, token: &str) -> Result<AccessToken<C>, AuthErrorKind> {
+fn typed<C: DeserializeOwned + Send + Sync + 'static>(
+    api: &Api,
+    token: &str,
+) -> Result<AccessToken<C>, AuthErrorKind> {
     at_once(api.server.validate(&Presented::bearer(token))).map_err(|error| error.kind())
 }
 

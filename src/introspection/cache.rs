@@ -1,11 +1,11 @@
 //! Which answers are kept, and for how long?
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use crate::{
     clock::UnixTime,
     error::{AuthError, AuthErrorKind},
-    introspection::testimony::Testimony,
+    introspection::testimony::Held,
     token::digest::TokenDigest,
 };
 
@@ -22,7 +22,7 @@ const OCTETS_PER_ENTRY: usize = 4096;
 /// What was said of the tokens of one issuer entry, by the digest of each. Good tokens and refused ones are kept apart: no
 /// flood of invented tokens drives out a good one.
 pub(crate) struct Cache {
-    good: moka::sync::Cache<TokenDigest, Kept<Arc<Testimony>>>,
+    good: moka::sync::Cache<TokenDigest, Kept<Held>>,
     refused: moka::sync::Cache<TokenDigest, Kept<AuthError>>,
     longest: Duration,
 }
@@ -37,7 +37,7 @@ struct Kept<T> {
 /// What is known of a token.
 #[derive(Clone, Debug)]
 pub(crate) enum Word {
-    Good(Arc<Testimony>),
+    Good(Held),
     Refused(AuthError),
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Asked {
 impl Cache {
     /// `longest` of zero keeps no good token.
     pub(crate) fn new(longest: Duration, entries: u64) -> Self {
-        let weigher = |_: &TokenDigest, kept: &Kept<Arc<Testimony>>| {
+        let weigher = |_: &TokenDigest, kept: &Kept<Held>| {
             let octets = kept.what.length().checked_div(OCTETS_PER_ENTRY).unwrap_or_default();
             u32::try_from(octets).unwrap_or(u32::MAX).saturating_add(1)
         };
@@ -79,15 +79,15 @@ impl Cache {
     }
 
     /// Keeps an answer no longer than the token lives, counted from the moment when it was asked for.
-    pub(crate) fn keep(&self, token: TokenDigest, testimony: &Arc<Testimony>, asked: Asked) {
-        let life = match testimony.expires_at() {
+    pub(crate) fn keep(&self, token: TokenDigest, held: Held, asked: Asked) {
+        let life = match held.expires_at() {
             Some(end) => self.longest.min(end.saturating_duration_since(asked.wall)),
             None => self.longest,
         };
         if !life.is_zero() {
             self.refused.invalidate(&token);
             let until = asked.monotonic.saturating_add(life);
-            self.good.insert(token, Kept { what: Arc::clone(testimony), until });
+            self.good.insert(token, Kept { what: held, until });
         }
     }
 

@@ -41,6 +41,10 @@ const AT_ONCE: usize = 64;
 /// Who has waited this long for a turn would wait in vain.
 const LONGEST_QUEUE: Duration = Duration::from_secs(1);
 
+/// An endpoint that is well answers a control question within a fraction of this; nobody waits for it, but meanwhile calls go
+/// on.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The questions to one issuer, and what came of them.
 pub(crate) struct Inquiry {
     introspector: Arc<dyn Introspector>,
@@ -103,10 +107,11 @@ impl Inquiry {
         self.cache.get(token, self.clock.monotonic())
     }
 
-    pub(super) fn judge(&self, word: Word, subject: Subject) -> Verdict {
+    /// What a word means at this moment; `None` where it was said of another kind of token.
+    pub(super) fn judge(&self, word: Word, subject: Subject) -> Option<Verdict> {
         match word {
-            Word::Good(testimony) => testimony.judge(&self.rules, subject, self.wall()),
-            Word::Refused(error) => Err(error),
+            Word::Good(held) => held.verdict(&self.rules, subject, self.wall()),
+            Word::Refused(error) => Some(Err(error)),
         }
     }
 
@@ -139,11 +144,11 @@ impl Inquiry {
             }
         };
         let asked = self.moment();
-        let said = read(self.question(token).await);
+        let said = read(self.question(token, CALL_TIMEOUT).await);
         let control = call.ended(outcome(&said));
         self.land(said, subject, asked, landing);
         if let Some(control) = control {
-            let said = read(self.question(invented_token()).await);
+            let said = read(self.question(invented_token(), CONTROL_TIMEOUT).await);
             drop(control.ended(outcome(&said)));
         }
     }
@@ -154,7 +159,7 @@ impl Inquiry {
         if place.is_none() {
             return Err(FetchErrorKind::Timeout.into());
         }
-        match self.question(invented_token()).await {
+        match self.question(invented_token(), CALL_TIMEOUT).await {
             Introspected::Inactive | Introspected::NotForUs => Ok(()),
             Introspected::Active(_) => Err(FetchError::new(
                 FetchErrorKind::InvalidDocument,
@@ -233,7 +238,7 @@ impl Inquiry {
 
     /// One question, within its deadline. A connection that never came about is tried once more: nobody has seen the token
     /// then. So is one, by the built-in client itself, that was kept open and turns out to be closed before anything was sent.
-    async fn question(&self, token: Arc<SecretBox<[u8]>>) -> Introspected {
+    async fn question(&self, token: Arc<SecretBox<[u8]>>, deadline: Duration) -> Introspected {
         self.tally.calls.fetch_add(1, Ordering::Relaxed);
         let question =
             Question::new(token, Arc::clone(&self.issuer), self.clock.wall(), Arc::clone(&self.fetch));
@@ -246,30 +251,20 @@ impl Inquiry {
             }
         };
         let late = |_| Introspected::Unavailable(FetchErrorKind::Timeout.into());
-        let said = tokio::time::timeout(CALL_TIMEOUT, asking).await.unwrap_or_else(late);
+        let said = tokio::time::timeout(deadline, asking).await.unwrap_or_else(late);
         self.tally.record(&said);
         said
     }
 
     /// Keeps what may be kept, and tells those who wait.
-    fn land(
-        &self,
-        said: Result<Arc<Testimony>, Introspected>,
-        subject: Subject,
-        asked: Asked,
-        landing: Landing,
-    ) {
+    fn land(&self, said: Result<Testimony, Introspected>, subject: Subject, asked: Asked, landing: Landing) {
         let token = landing.token();
-        match said {
-            Ok(testimony) => {
-                let verdict = testimony.judge(&self.rules, subject, self.wall());
-                landing.land(Word::Good(Arc::clone(&testimony)), || match verdict {
-                    Ok(_) => self.cache.keep(token, &testimony, asked),
-                    Err(error) => self.cache.refuse(token, error, asked),
-                });
-            }
-            Err(said) => {
-                let error = self.refusal(said);
+        match said
+            .map_err(|said| self.refusal(said))
+            .and_then(|said| said.judge(&self.rules, subject, self.wall()))
+        {
+            Ok(held) => landing.land(Word::Good(held.clone()), || self.cache.keep(token, held, asked)),
+            Err(error) => {
                 landing.land(Word::Refused(error.clone()), || self.cache.refuse(token, error, asked));
             }
         }
@@ -376,17 +371,17 @@ impl Drop for Call<'_> {
 }
 
 /// The claims that came, if they are claims.
-fn read(said: Introspected) -> Result<Arc<Testimony>, Introspected> {
+fn read(said: Introspected) -> Result<Testimony, Introspected> {
     let Introspected::Active(claims) = said else { return Err(said) };
     let malformed = |_| {
         let why = "the claims are not one strict JSON object";
         Introspected::Malformed(FetchError::new(FetchErrorKind::InvalidDocument, why))
     };
-    Testimony::read(claims).map(Arc::new).map_err(malformed)
+    Testimony::read(claims).map_err(malformed)
 }
 
 /// What an answer says about the endpoint.
-fn outcome(said: &Result<Arc<Testimony>, Introspected>) -> Outcome {
+fn outcome(said: &Result<Testimony, Introspected>) -> Outcome {
     let Err(said) = said else { return Outcome::Answered };
     match said {
         Introspected::Active(_) | Introspected::Inactive | Introspected::NotForUs => Outcome::Answered,

@@ -24,6 +24,7 @@ use crate::{
     error::AuthErrorKind::ClockUnavailable,
     fetch::{Fetch, FetchError, FetchErrorKind},
     introspection::{
+        cache::Word,
         flights::{Boarding, Landing},
         inquiry::Inquiry,
         introspector::Introspector,
@@ -69,8 +70,7 @@ impl Introspection {
 
     /// The verdict, where it is known what the issuer says. Never waits.
     pub(crate) fn known(&self, token: &[u8], subject: Subject) -> Option<Verdict> {
-        let word = self.inquiry.known(&TokenDigest::of(token))?;
-        Some(self.inquiry.judge(word, subject))
+        self.inquiry.judge(self.inquiry.known(&TokenDigest::of(token))?, subject)
     }
 
     /// The verdict, by asking where it is not known.
@@ -85,7 +85,7 @@ impl Introspection {
         let deadline = Instant::now().checked_add(LONGEST_WAIT).unwrap_or_else(Instant::now);
         for _ in 0..ASKED_AT_MOST {
             let waiting = match self.inquiry.board(digest)? {
-                Boarding::Known(word) => return self.inquiry.judge(word, subject),
+                Boarding::Known(word) => return self.verdict(word, subject),
                 Boarding::Joined(waiting) => waiting,
                 Boarding::First(waiting, landing) => {
                     self.set_out(token, subject, landing);
@@ -94,7 +94,7 @@ impl Introspection {
                 Boarding::Full => return Err(self.inquiry.busy()),
             };
             match tokio::time::timeout_at(deadline, waiting.answer()).await {
-                Ok(Some(word)) => return self.inquiry.judge(word, subject),
+                Ok(Some(word)) => return self.verdict(word, subject),
                 // Given up: whoever is still there asks anew.
                 Ok(None) => (),
                 Err(_) => return Err(self.inquiry.unavailable(FetchErrorKind::Timeout)),
@@ -116,6 +116,13 @@ impl Introspection {
     /// What was said so far, to be forgotten.
     pub(crate) fn memory(&self) -> &Inquiry {
         &self.inquiry
+    }
+
+    fn verdict(&self, word: Word, subject: Subject) -> Verdict {
+        // The shape of a token and its issuer's entry say what kind of token it is, and they do not change.
+        self.inquiry
+            .judge(word, subject)
+            .unwrap_or_else(|| Err(self.inquiry.unavailable(FetchErrorKind::Aborted)))
     }
 
     /// Asks in a task of its own, so that no request that leaves takes the answer along.

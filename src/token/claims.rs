@@ -138,7 +138,7 @@ pub(crate) struct Core {
     issued_at: Option<UnixTime>,
     auth_time: Option<UnixTime>,
     /// For a core that serves more than one request.
-    typed: Option<Box<Typed>>,
+    typed: Option<Typed>,
 }
 
 /// Places of strings; one, as nearly always, costs no allocation.
@@ -225,13 +225,13 @@ impl Core {
 
     /// For more than one request: claims are given their type once.
     pub(crate) fn shared(mut self) -> Self {
-        self.typed = Some(Box::default());
+        self.typed = Some(Typed::default());
         self
     }
 
     /// What is kept of its typed claims, if it serves more than one request.
     pub(crate) fn typed(&self) -> Option<&Typed> {
-        self.typed.as_deref()
+        self.typed.as_ref()
     }
 
     /// Takes claims that were judged, of an issuer that need not name itself.

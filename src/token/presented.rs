@@ -103,6 +103,10 @@ pub(crate) enum Shape {
 impl Shape {
     /// A damaged JWT is still one: whatever is nearly a JWT is refused as such, and never judged in another way.
     pub(crate) fn of(token: &[u8]) -> Self {
+        // Nearly all opaque tokens end here.
+        if !token.contains(&b'.') {
+            return Self::Opaque;
+        }
         let mut segments = token.split(|byte| *byte == b'.');
         let (Some(first), Some(second)) = (segments.next(), segments.next()) else { return Self::Opaque };
         let is_jwt = match segments.count() {

@@ -22,15 +22,14 @@ impl Typed {
         &self,
         parse: impl FnOnce() -> Result<Arc<C>, E>,
     ) -> Result<Arc<C>, E> {
-        if let Some(first) = self.first.get()
-            && let Ok(claims) = Arc::downcast(Arc::clone(first))
-        {
-            return Ok(claims);
-        }
-        if self.first.get().is_some()
-            && let Some(claims) = self.among_more()
-        {
-            return Ok(claims);
+        if let Some(first) = self.first.get() {
+            if first.is::<C>() {
+                if let Ok(claims) = Arc::downcast(Arc::clone(first)) {
+                    return Ok(claims);
+                }
+            } else if let Some(claims) = self.among_more() {
+                return Ok(claims);
+            }
         }
         let claims = parse()?;
         let kept: Arc<dyn Any + Send + Sync> = Arc::clone(&claims) as _;
