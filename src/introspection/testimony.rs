@@ -90,13 +90,13 @@ impl Testimony {
 
 impl Held {
     /// The verdict at this moment; `None` where it was another kind of token that was judged.
-    pub(crate) fn verdict(&self, rules: &Rules, subject: Subject, now: UnixTime) -> Option<Verdict> {
+    pub(crate) fn verdict(self, rules: &Rules, subject: Subject, now: UnixTime) -> Option<Verdict> {
         if subject != self.subject {
             return None;
         }
         Some(if now.is_readable() {
             let in_time = rules.policy(subject).check_times(self.times, now);
-            in_time.map(|()| Arc::clone(&self.core)).map_err(AuthError::from)
+            in_time.map(|()| self.core).map_err(AuthError::from)
         } else {
             Err(ClockUnavailable.into())
         })
@@ -253,11 +253,11 @@ mod tests {
             };
             if let Ok(kept) = judge(kept_at) {
                 for at in moments {
-                    let hit = kept.verdict(&rules, subject, UnixTime::from_secs(at)).unwrap();
+                    let hit = kept.clone().verdict(&rules, subject, UnixTime::from_secs(at)).unwrap();
                     prop_assert_eq!(hit.map(drop).map_err(|error| error.kind()), judge(at).map(drop), "{} at {}", claims, at);
                 }
                 let other = if opaque { Subject::VerifiedJwt } else { Subject::Opaque };
-                prop_assert!(kept.verdict(&rules, other, UnixTime::from_secs(NOW)).is_none());
+                prop_assert!(kept.clone().verdict(&rules, other, UnixTime::from_secs(NOW)).is_none());
                 let unreadable = kept.verdict(&rules, subject, UnixTime::UNREADABLE).unwrap();
                 prop_assert_eq!(unreadable.map(drop).map_err(|error| error.kind()), Err(ClockUnavailable));
             }
