@@ -38,7 +38,7 @@ impl RefusalLog {
     pub(crate) fn record(&self, refused: &AuthError) {
         let kind = refused.kind();
         let reason = kind.label();
-        let cause = std::error::Error::source(refused).map(tracing::field::display);
+        let cause = std::error::Error::source(refused).map(|cause| tracing::field::display(Cause(cause)));
         let issuer = refused.issuer();
         match (kind, kind.decision()) {
             (AuthErrorKind::ClaimsMismatch, _) | (_, Decision::Misconfigured) => {
@@ -80,6 +80,18 @@ impl RefusalLog {
             }
             // So many issuers at once are in trouble that one more line tells nothing.
             None => None,
+        }
+    }
+}
+
+/// What happened, and why as far as we know it ourselves: what lies behind that may hold a text of somebody else's.
+struct Cause<'e>(&'e (dyn std::error::Error + 'static));
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.source() {
+            Some(why) => write!(f, "{}: {why}", self.0),
+            None => fmt::Display::fmt(self.0, f),
         }
     }
 }

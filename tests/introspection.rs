@@ -420,6 +420,21 @@ async fn int_13_tokens_and_credentials_arrive_octet_for_octet() {
     assert!(authorization.is_sensitive());
 }
 
+#[test]
+fn int_05_the_log_says_what_is_wrong_with_an_answer() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let ((), text) = common::log::Log::during(|| {
+        runtime.block_on(async {
+            let scene = Scene::new();
+            scene.fault(Fault::Document(b"{\"active\":\"canary-of-the-answer\"}".to_vec()));
+            scene.undecided("t0ken-text", Kind::IntrospectionMalformed, "ill-typed").await;
+        });
+    });
+    assert!(text.contains("`active` is neither true nor false"), "{text}");
+    assert!(!text.contains("canary") && !text.contains("t0ken-text"), "{text}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn explain_says_what_it_can_without_asking() {
     let scene = Scene::new();
@@ -455,6 +470,18 @@ fn what_cannot_work_is_said_when_the_server_is_built() {
             "`.select_introspected(..)`",
         ),
         (vec![introspected(URL, ClientAuth::basic("", "secret"))], "is empty"),
+        (
+            vec![introspected(URL, basic()).introspection(
+                bearergate::IntrospectionEndpoint::discover(basic()),
+                bearergate::AskAbout::VerifiedJwts,
+            )],
+            "no keys to verify JWTs by",
+        ),
+        (vec![introspected(URL, basic()).introspection_cache_time(seconds(3601))], "more than an hour"),
+        (
+            vec![Issuer::discover("https://c.example").introspection_may_omit([OmittableClaim::Issuer])],
+            "`.introspection_may_omit(..)`",
+        ),
         (vec![introspected(URL, ClientAuth::post("api", ""))], "is empty"),
         (vec![introspected(URL, ClientAuth::bearer("two words"))], "bearer"),
         (vec![introspected(URL, basic()).algorithms([bearergate::Algorithm::Es256])], "`.algorithms(..)`"),

@@ -486,3 +486,29 @@ async fn health_tells_how_the_questions_go() {
     assert_eq!(asked.last_error.as_deref(), Some("the server answered 401 Unauthorized"));
     assert!((4..=5).contains(&asked.next_attempt_seconds.unwrap()));
 }
+
+/// A token that makes the provider hang up has been seen by it: it is not sent again, and does not count as an outage.
+#[tokio::test]
+async fn int_05_a_userinfo_question_that_breaks_is_not_sent_again() {
+    use tokio::io::AsyncReadExt as _;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/me", listener.local_addr().unwrap());
+    let accepted = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&accepted);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            *count.lock().unwrap() += 1;
+            let _read = stream.read(&mut [0; 1024]).await;
+        }
+    });
+    let userinfo = Userinfo::new(url, "/sub", BoundTo::pointer("/aud", ["ours"]));
+    let issuer = Issuer::introspect_by("https://p.example", userinfo).allow_http_on_loopback();
+    let api = ResourceServer::builder(RESOURCE).trust(issuer).build().unwrap();
+    let error = api.validate::<Claims>(&Presented::bearer("token")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::IntrospectionUnavailable);
+    let cause = std::error::Error::source(&error).unwrap();
+    let kind = cause.downcast_ref::<bearergate::FetchError>().map(bearergate::FetchError::kind);
+    assert_eq!((kind, *accepted.lock().unwrap()), (Some(FetchErrorKind::Body), 1));
+}

@@ -52,7 +52,7 @@ impl HttpFetch {
 impl Fetch for HttpFetch {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
         let url = request.url.to_string();
-        let is_post = request.post.is_some();
+        let is_question = request.is_question();
         let mut outgoing = match request.post {
             None => self.client.get(url),
             Some(post) => self
@@ -74,7 +74,7 @@ impl Fetch for HttpFetch {
         let sent = outgoing.send();
         let max_bytes = request.max_bytes;
         Box::pin(async move {
-            let mut response = sent.await.map_err(|error| sending_failed(error, is_post))?;
+            let mut response = sent.await.map_err(|error| sending_failed(error, is_question))?;
             let announced = response
                 .headers()
                 .get(CONTENT_LENGTH)
@@ -95,11 +95,11 @@ impl Fetch for HttpFetch {
     }
 }
 
-/// A POST request that may have arrived must not look as if it had not: that one is tried again.
-fn sending_failed(error: reqwest::Error, is_post: bool) -> FetchError {
-    let kind = if error.is_timeout() && !(is_post && error.is_connect()) {
+/// A question that may have arrived must not look as if it had not: that one is tried again, and is no token's fault.
+fn sending_failed(error: reqwest::Error, is_question: bool) -> FetchError {
+    let kind = if error.is_timeout() && !(is_question && error.is_connect()) {
         FetchErrorKind::Timeout
-    } else if is_post && !error.is_connect() {
+    } else if is_question && !error.is_connect() {
         FetchErrorKind::Body
     } else {
         FetchErrorKind::Connect

@@ -26,7 +26,8 @@ pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The caller sets the deadline and drops the future when it passes. An implementation must not follow redirects, must
 /// stop reading at [`max_bytes`](FetchRequest::max_bytes) octets after decoding, and gives back whatever status it got.
 ///
-/// A request with [`post`](FetchRequest::post) is a POST request, and must not be sent twice: an implementation says
+/// A request with [`post`](FetchRequest::post) is a POST request. One with that or with
+/// [`authorization`](FetchRequest::authorization) carries a token, and must not be sent twice: an implementation says
 /// [`FetchErrorKind::Connect`] only where the server cannot have seen it, because the caller then tries once more. One that
 /// fetches keys alone may answer it with any error; then no token can be introspected.
 ///
@@ -75,6 +76,11 @@ impl FetchRequest {
             field
         });
         self
+    }
+
+    /// Whether it carries a token.
+    pub(crate) fn is_question(&self) -> bool {
+        self.post.is_some() || self.authorization.is_some()
     }
 
     /// A POST request with this content.

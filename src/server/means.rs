@@ -112,6 +112,11 @@ impl Asked {
         if matches!(means, Means::None) && issuer.algorithms.is_some() {
             return Err(unusable("its tokens are judged without keys: leave out `.algorithms(..)`"));
         }
+        if matches!(means, Means::None) && *about == AskAbout::VerifiedJwts {
+            return Err(unusable(
+                "it has no keys to verify JWTs by: begin with `Issuer::discover(..)` instead of `Issuer::introspect(..)`, or ask about all tokens",
+            ));
+        }
         if issuer.cache_time > MAX_CACHE_TIME {
             return Err(unusable(
                 "it would keep answers for more than an hour: lower `.introspection_cache_time(..)`",

@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// Keys are adopted seconds apart at the least; more than this within one question is no accident.
+const READ_AT_MOST: usize = 4;
+
 /// Reads answers by the issuer's keys, those that its JWTs are judged by.
 pub(super) struct SignedAnswers {
     pub(super) keys: Keys,
@@ -41,6 +44,8 @@ pub(super) enum Keys {
 /// What came out, and what could change it.
 enum Reading {
     Done(Result<String, FetchError>),
+    /// Newer keys came meanwhile.
+    Again,
     /// No key fits; newer ones might, which this waits for.
     Wait(Attempt),
 }
@@ -49,9 +54,10 @@ impl ReadSigned for SignedAnswers {
     fn read(&self, answer: Vec<u8>) -> Pin<Box<dyn Future<Output = Result<String, FetchError>> + Send + '_>> {
         Box::pin(async move {
             // The deadline of the whole question bounds the wait.
-            for _ in 0..2 {
+            for _ in 0..READ_AT_MOST {
                 match self.try_read(&answer) {
                     Reading::Done(result) => return result,
+                    Reading::Again => (),
                     Reading::Wait(attempt) => {
                         let _ended = attempt.await;
                     }
@@ -86,6 +92,7 @@ impl SignedAnswers {
             (Selection::Missing, Keys::Remote(remote)) => {
                 return match remote.key_missing(sequence) {
                     Wanted::Wait(attempt) => Reading::Wait(attempt),
+                    Wanted::JudgeAgain => Reading::Again,
                     _ => Reading::Done(Err(unusable("no key of the issuer fits its signature"))),
                 };
             }

@@ -37,10 +37,10 @@ impl Fetch for IssuerFetch {
             let exchange = Exchange { method, path: request.url.path(), headers: &headers, body };
             Delivery::new(&issuer, &exchange)
         };
-        let (max_bytes, is_post) = (request.max_bytes, request.post.is_some());
+        let (max_bytes, is_question) = (request.max_bytes, request.is_question());
         Box::pin(async move {
             delivery.leaves(&issuer).await;
-            received(delivery, max_bytes, is_post).await
+            received(delivery, max_bytes, is_question).await
         })
     }
 }
@@ -58,7 +58,11 @@ fn headers(request: &FetchRequest) -> HeaderMap {
 }
 
 /// What a client gets of it.
-async fn received(delivery: Delivery, max_bytes: usize, is_post: bool) -> Result<FetchResponse, FetchError> {
+async fn received(
+    delivery: Delivery,
+    max_bytes: usize,
+    is_question: bool,
+) -> Result<FetchResponse, FetchError> {
     let (parts, body) = delivery.response.into_parts();
     match delivery.breakage {
         Some(Breakage::Drip(pause)) => {
@@ -68,7 +72,7 @@ async fn received(delivery: Delivery, max_bytes: usize, is_post: bool) -> Result
         }
         Some(Breakage::Endless) => return Err(FetchErrorKind::TooLarge.into()),
         Some(Breakage::ResetMidBody | Breakage::Truncated) => return Err(FetchErrorKind::Body.into()),
-        Some(Breakage::ResetMidHead) if is_post => return Err(FetchErrorKind::Body.into()),
+        Some(Breakage::ResetMidHead) if is_question => return Err(FetchErrorKind::Body.into()),
         Some(Breakage::ResetMidHead) => return Err(FetchErrorKind::Connect.into()),
         None => (),
     }
