@@ -84,7 +84,10 @@ fn signed(mut input: String, signature: &[u8]) -> SecretString {
 
 /// The private key that was read last. To read one costs more than to sign with it.
 #[derive(Clone, Default)]
-pub(super) struct LastKey(Arc<Mutex<Option<(SecretString, Arc<SigningKey>)>>>);
+pub(super) struct LastKey(Arc<Mutex<Option<Read>>>);
+
+/// A text in PEM, and the key that it holds.
+type Read = (SecretString, Arc<SigningKey>);
 
 impl LastKey {
     pub(super) fn of(

@@ -25,11 +25,14 @@ pub struct Selector(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    By(Arc<dyn Fn(&Presented<'_>) -> Option<String> + Send + Sync>),
+    By(Arc<Rule>),
     Header(String, Table),
     Host(Table),
     Prefix(Table),
 }
+
+/// A rule of the application's own.
+type Rule = dyn Fn(&Presented<'_>) -> Option<String> + Send + Sync;
 
 /// What is looked for, and the issuer that it stands for.
 type Table = Arc<[(String, String)]>;
