@@ -133,6 +133,7 @@ impl TestIssuer {
     /// let token = issuer.opaque_token().scope("read").mint();
     /// assert!(api.validate::<Claims>(&Presented::bearer(&token)).await.is_ok());
     /// issuer.revoke(&token);
+    /// api.cached_tokens().forget(&token); // or wait until the kept answer is over
     /// assert!(api.validate::<Claims>(&Presented::bearer(&token)).await.is_err());
     /// # Ok(()) }
     /// ```
