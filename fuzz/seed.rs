@@ -36,6 +36,17 @@ fn main() -> io::Result<()> {
     // What fuzzing has found is an input from then on.
     write("claims", "found-raw-value", b"{\"$serde_json::private::RawValue\":1\n}\n")?;
     write("authorization", "basic", b"Basic eDp5")?;
+    for (name, answer) in [
+        (
+            "good",
+            r#"{"active":true,"iss":"https://as.example","sub":"ada","exp":1800000300,"scope":"read","token_type":"Bearer"}"#,
+        ),
+        ("inactive", r#"{"active":false}"#),
+        ("twice", r#"{"active":false,"\u0061ctive":true}"#),
+        ("bound", r#"{"active":true,"cnf":{"jkt":"x"}}"#),
+    ] {
+        write("introspection", name, answer.as_bytes())?;
+    }
     write("challenge", "realm", b"https://api.example.com")?;
     write("challenge", "quotes", b"a\"b\\c")?;
     for first in 0..14_u8 {

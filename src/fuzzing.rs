@@ -8,11 +8,51 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use serde_json::Value;
 
 use crate::{
+    clock::UnixTime,
+    introspection::{
+        Subject,
+        introspector::Introspected,
+        response::verdict,
+        testimony::{Rules, Testimony},
+    },
     jwt::compact::Segments,
     keys::{algorithm::Algorithm, algorithm::AlgorithmSet, jwk, set::KeySet},
     middleware::{bearer::bearer_token, challenge::Responder, rejection::answer},
+    policy::{ClaimPolicy, IssuerId, MayOmit, Profile},
     token::claims::{Core, RegisteredClaims},
 };
+
+/// What an introspection endpoint says is a verdict only where serde_json reads the same one, and admits only claims of the issuer.
+pub fn introspection(text: &[u8]) {
+    let Ok(text) = String::from_utf8(text.to_vec()) else { return };
+    let value = as_value(text.as_bytes());
+    match verdict(text.clone()) {
+        Introspected::Active(claims) => {
+            assert_eq!(claims, text);
+            assert!(value.is_none_or(|value| value["active"] == true));
+        }
+        Introspected::Inactive => {
+            assert!(value.is_none_or(|value| value["active"] == false));
+            return;
+        }
+        _ => return,
+    }
+    let policy = ClaimPolicy {
+        issuer: IssuerId::parse("https://as.example").expect("it is not empty"),
+        audiences: None,
+        leeway: std::time::Duration::from_secs(60),
+        profile: Profile::Lenient,
+        may_omit: MayOmit::ALL,
+    };
+    let now = UnixTime::from_secs(1_800_000_000);
+    let rules = Rules::new(policy);
+    let testimony = Testimony::read(text.clone()).expect("an answer that was read is strict JSON");
+    if let Ok(held) = testimony.judge(&rules, Subject::Opaque, now) {
+        let core = held.verdict(&rules, Subject::Opaque, now).expect("the same kind of token");
+        let core = core.expect("it held a moment ago");
+        assert_eq!((core.issuer(), core.payload()), ("https://as.example", &*text));
+    }
+}
 
 /// What is accepted is the only text of its octets.
 pub fn compact(token: &[u8]) {

@@ -42,7 +42,7 @@ const PICTURE: &[(&str, &[&str])] = &[
     ),
     ("extract", &["clock", "error", "middleware", "server", "token"]),
     ("testing", &["clock", "error", "fetch", "introspection", "keys", "server", "token"]),
-    ("fuzzing", &["error", "jwt", "keys", "middleware", "token"]),
+    ("fuzzing", &["clock", "error", "introspection", "jwt", "keys", "middleware", "policy", "token"]),
 ];
 
 fn source() -> PathBuf {

@@ -8,9 +8,9 @@ pub(crate) mod endpoint;
 mod flights;
 mod inquiry;
 pub(crate) mod introspector;
-mod response;
+pub(crate) mod response;
 pub(crate) mod secret;
-mod testimony;
+pub(crate) mod testimony;
 pub(crate) mod userinfo;
 
 use std::{fmt, sync::Arc, time::Duration};

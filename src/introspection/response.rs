@@ -64,7 +64,7 @@ fn read(body: Vec<u8>) -> Introspected {
 }
 
 /// Only a well-formed `active: false` says that a token is not good.
-pub(super) fn verdict(text: String) -> Introspected {
+pub(crate) fn verdict(text: String) -> Introspected {
     let mut active = None;
     let scanned = scan_object(&text, Nested::Unique, |name, value| {
         if name.is("active") {
