@@ -107,6 +107,12 @@ impl Scene {
         self.judge(token).await.map(drop)
     }
 
+    /// A request of a task of its own.
+    fn asking(&self, token: &str) -> tokio::task::JoinHandle<Result<(), Kind>> {
+        let (scene, token) = (self.clone(), token.to_owned());
+        tokio::spawn(async move { scene.check(&token).await })
+    }
+
     /// The verdict that is there without waiting.
     fn known(&self, token: &str) -> Poll<Result<(), Kind>> {
         pin!(self.check(token)).poll(&mut Context::from_waker(Waker::noop()))
@@ -224,10 +230,7 @@ async fn int_10_an_answer_from_before_a_revocation_is_not_kept() {
         let token = scene.issuer.opaque_token().mint();
         // The answer is made now, and comes a second later.
         scene.fault(Fault::Slow(Duration::from_secs(1)));
-        let asking = tokio::spawn({
-            let (scene, token) = (scene.clone(), token.clone());
-            async move { scene.check(&token).await }
-        });
+        let asking = scene.asking(&token);
         pass(500).await;
         assert!(scene.issuer.revoke(&token));
         forget(&scene.api, &token);
@@ -501,10 +504,7 @@ async fn an_entry_that_is_replaced_while_it_is_asked_is_asked_anew() {
     let scene = Scene::new();
     let token = scene.issuer.opaque_token().mint();
     scene.fault(Fault::Slow(Duration::from_secs(1)));
-    let asking = tokio::spawn({
-        let (scene, token) = (scene.clone(), token.clone());
-        async move { scene.check(&token).await }
-    });
+    let asking = scene.asking(&token);
     pass(500).await;
     let other = scene.issuer.introspected(ClientAuth::post("api", "secret"));
     scene.api.issuers().replace_all([other]).unwrap();
@@ -514,10 +514,7 @@ async fn an_entry_that_is_replaced_while_it_is_asked_is_asked_anew() {
     // One that is removed admits nobody.
     let token = scene.issuer.opaque_token().mint();
     scene.fault(Fault::Slow(Duration::from_secs(1)));
-    let asking = tokio::spawn({
-        let (scene, token) = (scene.clone(), token.clone());
-        async move { scene.check(&token).await }
-    });
+    let asking = scene.asking(&token);
     pass(500).await;
     scene.api.issuers().replace_all([Issuer::jwks("https://b.example", r#"{"keys":[]}"#)]).unwrap();
     assert_eq!(asking.await.unwrap(), Err(Kind::UnknownIssuer));
