@@ -4,24 +4,27 @@
 use aws_lc_rs::{
     error::Unspecified,
     rsa::KeySize,
-    signature::{KeyPair as _, PqdsaSigningAlgorithm},
+    signature::{KeyPair as _, PqdsaKeyPair, PqdsaSigningAlgorithm},
 };
 use aws_lc_rs::{
     rand::SystemRandom,
-    signature::{
-        self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, PqdsaKeyPair, RsaEncoding, RsaKeyPair,
-    },
+    signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, RsaEncoding, RsaKeyPair},
 };
 #[cfg(feature = "testing")]
 use spki::der::Decode as _;
 
-use crate::keys::algorithm::{Algorithm, Family};
+use crate::keys::algorithm::Algorithm;
 #[cfg(feature = "testing")]
-use crate::keys::jwk::KeyMaterial;
+use crate::keys::{algorithm::Family, jwk::KeyMaterial};
 
 pub(super) enum Pair {
-    Ec(Family, EcdsaKeyPair),
+    Ec {
+        #[cfg(feature = "testing")]
+        curve: Family,
+        pair: EcdsaKeyPair,
+    },
     Ed25519(Ed25519KeyPair),
+    #[cfg(feature = "testing")]
     MlDsa(Family, PqdsaKeyPair),
     Rsa(RsaKeyPair),
 }
@@ -32,13 +35,13 @@ impl Pair {
         if let Ok(pair) = RsaKeyPair::from_pkcs8(der) {
             return Ok((Self::Rsa(pair), Algorithm::Rs256));
         }
-        for (family, algorithm) in [
-            (Family::EcP256, Algorithm::Es256),
-            (Family::EcP384, Algorithm::Es384),
-            (Family::EcP521, Algorithm::Es512),
-        ] {
+        for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512] {
             if let Ok(pair) = EcdsaKeyPair::from_pkcs8(curve(algorithm), der) {
-                return Ok((Self::Ec(family, pair), algorithm));
+                #[cfg(feature = "testing")]
+                let pair = Self::Ec { curve: algorithm.family(), pair };
+                #[cfg(not(feature = "testing"))]
+                let pair = Self::Ec { pair };
+                return Ok((pair, algorithm));
             }
         }
         match Ed25519KeyPair::from_pkcs8_maybe_unchecked(der) {
@@ -56,8 +59,9 @@ impl Pair {
                     .expect("an RSA key of 2048 bits signs");
                 octets
             }
-            Pair::Ec(_, pair) => pair.sign(&random, message).expect("an EC key signs").as_ref().to_vec(),
+            Pair::Ec { pair, .. } => pair.sign(&random, message).expect("an EC key signs").as_ref().to_vec(),
             Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+            #[cfg(feature = "testing")]
             Pair::MlDsa(_, pair) => {
                 let mut octets = vec![0; pair.algorithm().signature_len()];
                 pair.sign(message, &mut octets).expect("an ML-DSA key signs");
@@ -74,7 +78,7 @@ impl Pair {
             Family::Rsa => RsaKeyPair::generate(KeySize::Rsa2048).map(Pair::Rsa),
             Family::Ed25519 => Ed25519KeyPair::generate().map(Pair::Ed25519),
             family @ (Family::EcP256 | Family::EcP384 | Family::EcP521) => {
-                EcdsaKeyPair::generate(curve(algorithm)).map(|pair| Pair::Ec(family, pair))
+                EcdsaKeyPair::generate(curve(algorithm)).map(|pair| Pair::Ec { curve: family, pair })
             }
             family @ (Family::MlDsa44 | Family::MlDsa65 | Family::MlDsa87) => {
                 PqdsaKeyPair::generate(parameter_set(algorithm)).map(|pair| Pair::MlDsa(family, pair))
@@ -91,7 +95,7 @@ impl Pair {
                 let octets = |number: pkcs1::UintRef<'_>| number.as_bytes().to_vec();
                 KeyMaterial::Rsa { n: octets(public.modulus), e: octets(public.public_exponent) }
             }
-            Pair::Ec(curve, pair) => {
+            Pair::Ec { curve, pair } => {
                 let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
                 let (x, y) = point.split_at(point.len() / 2);
                 KeyMaterial::Ec { curve: *curve, x: x.to_vec(), y: y.to_vec() }
