@@ -8,7 +8,7 @@ use crate::{
         self, Expired, InvalidClaim, IssuedInFuture, NotYetValid, UnknownIssuer, WrongAudience, WrongType,
     },
     token::{
-        claims::{Claim, RegisteredClaims},
+        claims::{Claim, Core, RegisteredClaims},
         json::{Kind, RawStr},
     },
 };
@@ -106,6 +106,12 @@ pub(crate) struct Times {
 }
 
 impl Times {
+    /// Those of a token that was judged.
+    pub(crate) fn of_core(core: &Core) -> Self {
+        let (expires_at, not_before) = (core.expires_at(), core.not_before());
+        Self { expires_at, not_before, issued_at: core.issued_at() }
+    }
+
     pub(crate) fn of(claims: &RegisteredClaims) -> Result<Self, AuthErrorKind> {
         let date = |claim: Claim| claims.date(claim).map_err(|_| InvalidClaim);
         Ok(Self {

@@ -1,11 +1,10 @@
 //! Is this JWT an access token that one of our issuers made for us? The steps, in order.
 
+pub(crate) mod cache;
 pub(crate) mod compact;
 pub(crate) mod signature;
 #[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod vectors;
-
-use std::sync::Arc;
 
 use crate::{
     clock::UnixTime,
@@ -17,7 +16,8 @@ use crate::{
     },
     jwt::compact::{Segments, Type},
     keys::{
-        algorithm::AlgorithmSet,
+        algorithm::{Algorithm, AlgorithmSet},
+        key::KeyPrint,
         set::{KeySet, Selection},
     },
     policy::{ClaimPolicy, Profile, check_binding},
@@ -99,12 +99,38 @@ impl Check {
     }
 }
 
+/// What a token finds its key by, and which one that was.
+#[derive(Clone, Debug)]
+pub(crate) struct Witness {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kid: Option<Box<str>>,
+    pub(crate) key: KeyPrint,
+}
+
 /// Watches the steps. `()` watches nothing and compiles to nothing.
 pub(crate) trait Observer<E> {
+    /// Whether it wants to know of the key.
+    const WITNESS: bool = false;
+
+    /// This key made the signature.
+    fn verified(&mut self, _: Witness) {}
     fn passed(&mut self, check: Check);
     fn failed(&mut self, check: Check, kind: AuthErrorKind);
     /// The token's issuer selected this entry.
     fn selected(&mut self, entry: &E);
+}
+
+/// Keeps the key's witness, and nothing else.
+impl<E> Observer<E> for Option<Witness> {
+    const WITNESS: bool = true;
+
+    fn verified(&mut self, witness: Witness) {
+        *self = Some(witness);
+    }
+
+    fn passed(&mut self, _: Check) {}
+    fn failed(&mut self, _: Check, _: AuthErrorKind) {}
+    fn selected(&mut self, _: &E) {}
 }
 
 impl<E> Observer<E> for () {
@@ -149,7 +175,7 @@ pub(crate) trait Issuers {
 
 /// What came out, and what could change it.
 pub(crate) enum Judgement<E> {
-    Accepted(E, Arc<Core>),
+    Accepted(E, Core),
     Rejected(AuthError),
     /// No key fits; newer keys might.
     MissingKey(E),
@@ -236,13 +262,17 @@ pub(crate) fn judge<I: Issuers, O: Observer<I::Entry>>(
         }
     };
     observer.passed(Check::Key);
+    let (algorithm, named) = (jwt.algorithm(), if O::WITNESS { kid.as_deref().map(Box::from) } else { None });
     drop(kid);
-    let Some(payload) = signature::verify(jwt, candidates) else {
+    let Some((payload, key)) = signature::verify(jwt, candidates) else {
         observer.failed(Check::Signature, AuthErrorKind::InvalidSignature);
         return Judgement::BadSignature(entry);
     };
     observer.passed(Check::Signature);
     step!(Claims, rules.policy.check(payload.claims(), now));
     step!(Binding, check_binding(payload.claims()));
-    Judgement::Accepted(entry, Arc::new(Core::new(payload.into_claims())))
+    if O::WITNESS {
+        observer.verified(Witness { algorithm, kid: named, key: *key.print() });
+    }
+    Judgement::Accepted(entry, Core::new(payload.into_claims()))
 }

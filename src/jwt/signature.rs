@@ -21,12 +21,13 @@ impl VerifiedPayload {
 
 /// Checks the signature with each candidate, at most four (RFC 7515 §5.2). The key's algorithm is the token's: the
 /// selection compared them.
-pub(crate) fn verify(
+pub(crate) fn verify<'k>(
     jwt: UnverifiedJwt<'_>,
-    candidates: [Option<&VerificationKey>; MAX_CANDIDATES],
-) -> Option<VerifiedPayload> {
+    candidates: [Option<&'k VerificationKey>; MAX_CANDIDATES],
+) -> Option<(VerifiedPayload, &'k VerificationKey)> {
     let holds = |key: &VerificationKey| {
         key.algorithm() == jwt.algorithm() && key.verify(jwt.signing_input(), jwt.signature())
     };
-    if candidates.into_iter().flatten().any(holds) { Some(VerifiedPayload(jwt.into_claims())) } else { None }
+    let key = candidates.into_iter().flatten().find(|key| holds(key))?;
+    Some((VerifiedPayload(jwt.into_claims()), key))
 }

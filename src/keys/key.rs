@@ -6,10 +6,13 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::keys::{
-    algorithm::{Algorithm, Family},
-    backend::{Unusable, Verifier},
-    jwk::{KeyMaterial, is_strong_ed25519},
+use crate::{
+    keys::{
+        algorithm::{Algorithm, Family},
+        backend::{Unusable, Verifier},
+        jwk::{KeyMaterial, is_strong_ed25519},
+    },
+    token::digest::TokenDigest,
 };
 
 /// A key that was checked, parsed, and bound to one algorithm (RFC 8725 §3.1). It cannot verify any other.
@@ -18,9 +21,13 @@ pub(crate) struct VerificationKey {
     kid: Kid,
     jwk: usize,
     identity: u64,
+    print: KeyPrint,
     signature_length: usize,
     verifier: Verifier,
 }
+
+/// SHA-256 of an algorithm and a key's numbers: what trust may turn on. Equal prints are one key for one algorithm.
+pub(crate) type KeyPrint = TokenDigest;
 
 /// Which tokens ask for a key.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -54,7 +61,8 @@ impl VerificationKey {
         };
         let verifier = Verifier::new(algorithm, material)?;
         let identity = IDENTITIES.hash_one((&kid, material));
-        Ok(Self { algorithm, kid, jwk, identity, signature_length, verifier })
+        let print = print(algorithm, material);
+        Ok(Self { algorithm, kid, jwk, identity, print, signature_length, verifier })
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
@@ -79,12 +87,32 @@ impl VerificationKey {
         self.identity
     }
 
+    pub(crate) fn print(&self) -> &KeyPrint {
+        &self.print
+    }
+
     /// Whether `signature` is this key's over `message`. Its length must be exact (RFC 7518 §3.3–3.5, RFC 8037 §3.1).
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         signature.len() == self.signature_length
             && (self.algorithm.family() != Family::Ed25519 || has_strong_nonce(signature))
             && self.verifier.verify(message, signature)
     }
+}
+
+fn print(algorithm: Algorithm, material: &KeyMaterial) -> KeyPrint {
+    let parts: &[&[u8]] = match material {
+        KeyMaterial::Ec { x, y, .. } => &[x, y],
+        KeyMaterial::Ed25519 { x } => &[x],
+        KeyMaterial::MlDsa { public_key, .. } => &[public_key],
+        KeyMaterial::Rsa { n, e } => &[n, e],
+    };
+    let mut text = Vec::new();
+    // The algorithm names the type of the key too. Each part is led by its length: no two keys read the same.
+    for part in [&[algorithm.name().as_bytes()], parts].concat() {
+        text.extend_from_slice(&part.len().to_be_bytes());
+        text.extend_from_slice(part);
+    }
+    TokenDigest::of(&text)
 }
 
 /// Keyed anew in each process: nobody can make two keys look like one.

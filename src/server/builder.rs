@@ -11,6 +11,7 @@ use crate::{
     clock::{Clock, SystemClock},
     error::ConfigError,
     fetch::Fetch,
+    jwt::cache::VerifiedTokens,
     keys::change::Feed,
     keys::snapshot::KeySnapshots,
     middleware::{
@@ -48,6 +49,7 @@ pub struct ResourceServerBuilder {
     renderer: Option<Renderer>,
     snapshots: Option<KeySnapshots>,
     selection: Selection,
+    token_cache: Option<u64>,
 }
 
 impl ResourceServerBuilder {
@@ -65,6 +67,7 @@ impl ResourceServerBuilder {
             renderer: None,
             snapshots: None,
             selection: Selection::default(),
+            token_cache: None,
         }
     }
 
@@ -154,6 +157,25 @@ impl ResourceServerBuilder {
         self
     }
 
+    /// Remembers so many JWTs that keys have verified, so that the signature of a token that comes again is not checked again.
+    /// The answer is at each moment the one that a check from scratch would give: a token is accepted by what is remembered
+    /// only while the key that verified it is in force for it, its issuer's entry unchanged, and its times good. Refusals are
+    /// not remembered. What is held of a token is SHA-256 of it, and its claims. **Default:** nothing is remembered.
+    ///
+    /// ```no_run
+    /// # use bearergate::{Issuer, ResourceServer};
+    /// # fn main() -> Result<(), bearergate::ConfigError> {
+    /// let api = ResourceServer::builder("https://api.example.com")
+    ///     .trust(Issuer::discover("https://login.example.com"))
+    ///     .with_token_cache(10_000)
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn with_token_cache(mut self, entries: u64) -> Self {
+        self.token_cache = Some(entries);
+        self
+    }
+
     /// Says which of several introspected issuers is asked about an opaque token. **Default:** there may be only one.
     ///
     /// ```
@@ -237,6 +259,7 @@ impl ResourceServerBuilder {
             entries: ArcSwap::from_pointee(entries),
             shared,
             responder,
+            verified: self.token_cache.map(VerifiedTokens::new),
             changing: std::sync::Mutex::new(()),
         });
         Ok(ResourceServer { inner })

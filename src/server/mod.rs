@@ -27,6 +27,7 @@ use crate::{
     error::{AuthError, ConfigError},
     fetch::FetchError,
     introspection::Introspection,
+    jwt::cache::VerifiedTokens,
     keys::change::KeyChanges,
     middleware::{
         challenge::Responder,
@@ -36,12 +37,12 @@ use crate::{
     },
     server::{
         builder::ResourceServerBuilder,
-        entries::{Entries, Shared},
+        entries::{Entries, Entry, Shared},
         health::Health,
         issuer::Issuer,
         means::Means,
     },
-    token::{access_token::AccessToken, presented::Presented, scope::Requirement},
+    token::{access_token::AccessToken, digest::TokenDigest, presented::Presented, scope::Requirement},
     validate::{ValidateToken, Validation},
 };
 
@@ -59,6 +60,8 @@ pub(crate) struct Inner {
     entries: ArcSwap<Entries>,
     shared: Shared,
     responder: Arc<Responder>,
+    /// Tokens that keys have verified, if they are remembered.
+    verified: Option<VerifiedTokens<Entry>>,
     /// Held while the list of issuers is changed.
     changing: Mutex<()>,
 }
@@ -321,7 +324,8 @@ impl Issuers<'_> {
     }
 }
 
-/// What the server remembers of tokens: the answers of introspection endpoints. Made by [`ResourceServer::cached_tokens`].
+/// What the server remembers of tokens: the answers of introspection endpoints, and with
+/// [`with_token_cache`](ResourceServerBuilder::with_token_cache) the JWTs that keys have verified. Made by [`ResourceServer::cached_tokens`].
 ///
 /// What is forgotten is asked about anew when the token comes again, and so is what is being asked about at this moment. It
 /// holds for this process; where several share the work, call it in each.
@@ -333,16 +337,25 @@ pub struct CachedTokens<'s> {
 impl CachedTokens<'_> {
     /// Forgets what was said of this token.
     pub fn forget(&self, token: &str) {
+        if let Some(verified) = &self.inner.verified {
+            verified.forget(&TokenDigest::of(token.as_bytes()));
+        }
         self.each(None, |introspection| introspection.memory().forget(token.as_bytes()));
     }
 
     /// Forgets what was said of all tokens of a subject, `sub`, of this issuer. It looks at each token that is remembered.
     pub fn forget_subject(&self, issuer: &str, subject: &str) {
+        if let Some(verified) = &self.inner.verified {
+            verified.forget_subject(issuer, subject);
+        }
         self.each(Some(issuer), |introspection| introspection.memory().forget_subject(subject));
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
+        if let Some(verified) = &self.inner.verified {
+            verified.clear();
+        }
         self.each(None, |introspection| introspection.memory().clear());
     }
 

@@ -18,18 +18,19 @@ use crate::{
         Decision,
     },
     introspection::{Introspection, Subject},
-    jwt::{Judgement, judge},
+    jwt::{Judgement, cache::VerifiedTokens, judge},
     keys::{
         refresh::Sequence,
         remote::{Attempt, Remote, Wanted},
     },
     server::{
         Inner,
-        entries::{Entry, View, outage_kind},
+        entries::{Entries, Entry, View, outage_kind},
         means::Means,
     },
     token::{
         claims::Core,
+        digest::TokenDigest,
         presented::{Presented, Shape},
     },
     validate::{ValidateToken, Validation, Verdict},
@@ -107,19 +108,51 @@ impl Inner {
                 return refused.unwrap_or_else(|| by_word(token, chosen(), About::Opaque));
             }
             let view = View::new(&entries, &self.shared);
-            let step = match judge(token, &view, self.shared.clock.wall(), &mut ()) {
-                Judgement::Accepted(entry, core) => Some(confirmed(token, entry, core)),
-                Judgement::Rejected(error) => Some(Step::Done(Err(error))),
-                Judgement::MissingKey(entry) => missing_key(entry, true, rechecked, view.seen()),
-                Judgement::NotByKeys(entry) => Some(by_word(token, std::slice::from_ref(entry), About::Jwt)),
-                Judgement::NoKeys(entry) => missing_key(entry, false, rechecked, view.seen()),
-                Judgement::BadSignature(entry) => bad_signature(entry, rechecked, view.seen()),
-            };
-            if let Some(step) = step {
+            if let Some(cache) = &self.verified {
+                let digest = TokenDigest::of(token);
+                if let Some((entry, core)) = self.remembered(cache, &digest, &entries) {
+                    return confirmed(token, entry, core);
+                }
+                let mut witness = None;
+                let judgement = judge(token, &view, self.shared.clock.wall(), &mut witness);
+                if let Some(step) = stepped(token, rechecked, &view, judgement, |entry, core| match witness {
+                    Some(witness) => cache.keep(digest, entry, witness, core, view.seen()),
+                    None => Arc::new(core),
+                }) {
+                    return step;
+                }
+                continue;
+            }
+            let judgement = judge(token, &view, self.shared.clock.wall(), &mut ());
+            if let Some(step) = stepped(token, rechecked, &view, judgement, |_, core| Arc::new(core)) {
                 return step;
             }
         }
         refuse(KeysUnavailable)
+    }
+
+    /// The token as it was verified before, if a judgement from scratch would accept it too at this moment.
+    fn remembered<'e>(
+        &self,
+        cache: &VerifiedTokens<Entry>,
+        token: &TokenDigest,
+        entries: &'e Entries,
+    ) -> Option<(&'e Arc<Entry>, Arc<Core>)> {
+        let verified = cache.get(token)?;
+        let entry = entries.find(verified.issuer()).filter(|entry| verified.is_of(entry))?;
+        match &entry.means {
+            // They never change.
+            Means::Fixed(_) => (),
+            Means::Remote(remote) => {
+                let (current, sequence) = remote.current(self.shared.clock.monotonic());
+                if !verified.finds_its_key(current?.as_ref(), sequence) {
+                    return None;
+                }
+            }
+            Means::None => return None,
+        }
+        verified.check_times(&entry.rules.policy, self.shared.clock.wall()).ok()?;
+        Some((entry, Arc::clone(verified.core())))
     }
 
     /// Why an opaque token is refused without asking its issuer.
@@ -129,6 +162,24 @@ impl Inner {
         } else {
             (token.len() > self.shared.max_token_bytes).then_some(TokenTooLong)
         }
+    }
+}
+
+/// What follows from a judgement; `None` where newer keys came meanwhile. `share` makes a core that requests hold.
+fn stepped(
+    token: &[u8],
+    rechecked: bool,
+    view: &View<'_>,
+    judgement: Judgement<&Arc<Entry>>,
+    share: impl FnOnce(&Arc<Entry>, Core) -> Arc<Core>,
+) -> Option<Step> {
+    match judgement {
+        Judgement::Accepted(entry, core) => Some(confirmed(token, entry, share(entry, core))),
+        Judgement::Rejected(error) => Some(Step::Done(Err(error))),
+        Judgement::MissingKey(entry) => missing_key(entry, true, rechecked, view.seen()),
+        Judgement::NotByKeys(entry) => Some(by_word(token, std::slice::from_ref(entry), About::Jwt)),
+        Judgement::NoKeys(entry) => missing_key(entry, false, rechecked, view.seen()),
+        Judgement::BadSignature(entry) => bad_signature(entry, rechecked, view.seen()),
     }
 }
 

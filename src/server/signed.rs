@@ -99,7 +99,7 @@ impl SignedAnswers {
             _ => return Reading::Done(Err(unusable("no key of the issuer fits its signature"))),
         };
         drop(kid);
-        let Some(payload) = signature::verify(jwt, candidates) else {
+        let Some((payload, _)) = signature::verify(jwt, candidates) else {
             return Reading::Done(Err(unusable("its signature does not hold")));
         };
         Reading::Done(self.check(payload.claims()))
