@@ -20,7 +20,7 @@ use std::{
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use bearergate::{Algorithm, BearerAuth, Issuer, ResourceServer, testing::TestIssuer};
+use bearergate::{Algorithm, BearerAuth, Issuer, ResourceServer, ResourceServerBuilder, testing::TestIssuer};
 use http::{HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION};
 use serde::Deserialize;
 use serde_json::Value;
@@ -67,7 +67,18 @@ pub struct Subject {
 
 impl Subject {
     pub fn new(algorithm: Algorithm, jwks: &str, tokens: &[String]) -> Self {
-        let api = ResourceServer::builder(RESOURCE).trust(Issuer::jwks(ISSUER, jwks)).build().unwrap();
+        Self::by(algorithm, jwks, tokens, |builder| builder)
+    }
+
+    /// With a server that is set up in another way.
+    pub fn by(
+        algorithm: Algorithm,
+        jwks: &str,
+        tokens: &[String],
+        set_up: impl FnOnce(ResourceServerBuilder) -> ResourceServerBuilder,
+    ) -> Self {
+        let builder = ResourceServer::builder(RESOURCE).trust(Issuer::jwks(ISSUER, jwks));
+        let api = set_up(builder).build().unwrap();
         let fields =
             tokens.iter().map(|token| HeaderValue::try_from(format!("Bearer {token}")).unwrap()).collect();
         let signed = tokens
