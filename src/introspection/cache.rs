@@ -6,7 +6,10 @@ use crate::{
     clock::UnixTime,
     error::{AuthError, AuthErrorKind},
     introspection::testimony::Held,
-    token::digest::TokenDigest,
+    token::{
+        cache::{Remembered, TokenCache},
+        digest::TokenDigest,
+    },
 };
 
 /// How long a refusal is remembered. A token that is good only later, or that the endpoint could not take for a moment, waits
@@ -16,22 +19,31 @@ const REFUSED_FOR: Duration = Duration::from_secs(10);
 /// Invented tokens cost nothing to make, so what is remembered of them is little, and apart from the good ones.
 const REFUSED_ENTRIES: u64 = 2_000;
 
-/// What an answer may have to weigh as one entry: real ones have 200 to 2,000 octets.
-const OCTETS_PER_ENTRY: usize = 4096;
-
 /// What was said of the tokens of one issuer entry, by the digest of each. Good tokens and refused ones are kept apart: no
 /// flood of invented tokens drives out a good one.
 pub(crate) struct Cache {
-    good: moka::sync::Cache<TokenDigest, Kept<Held>>,
-    refused: moka::sync::Cache<TokenDigest, Kept<AuthError>>,
+    good: TokenCache<Kept<Held>>,
+    refused: TokenCache<Kept<AuthError>>,
     longest: Duration,
 }
 
-/// Time is ours, not the cache's: `until` is by the injected monotonic clock.
+/// Entries are judged by their own time: `until` is by the injected monotonic clock.
 #[derive(Clone)]
 struct Kept<T> {
     what: T,
     until: Duration,
+}
+
+impl Remembered for Kept<Held> {
+    fn octets(&self) -> usize {
+        self.what.length()
+    }
+}
+
+impl Remembered for Kept<AuthError> {
+    fn octets(&self) -> usize {
+        0
+    }
 }
 
 /// What is known of a token.
@@ -51,15 +63,7 @@ pub(crate) struct Asked {
 impl Cache {
     /// `longest` of zero keeps no good token.
     pub(crate) fn new(longest: Duration, entries: u64) -> Self {
-        let weigher = |_: &TokenDigest, kept: &Kept<Held>| {
-            let octets = kept.what.length().checked_div(OCTETS_PER_ENTRY).unwrap_or_default();
-            u32::try_from(octets).unwrap_or(u32::MAX).saturating_add(1)
-        };
-        Self {
-            good: moka::sync::Cache::builder().max_capacity(entries).weigher(weigher).build(),
-            refused: moka::sync::Cache::new(REFUSED_ENTRIES),
-            longest,
-        }
+        Self { good: TokenCache::new(entries), refused: TokenCache::new(REFUSED_ENTRIES), longest }
     }
 
     /// What is known at `now`. Never waits.
@@ -68,13 +72,13 @@ impl Cache {
             if now < kept.until {
                 return Some(Word::Good(kept.what));
             }
-            self.good.invalidate(token);
+            self.good.forget(token);
         }
         let kept = self.refused.get(token)?;
         if now < kept.until {
             return Some(Word::Refused(kept.what));
         }
-        self.refused.invalidate(token);
+        self.refused.forget(token);
         None
     }
 
@@ -85,7 +89,7 @@ impl Cache {
             None => self.longest,
         };
         if !life.is_zero() {
-            self.refused.invalidate(&token);
+            self.refused.forget(&token);
             let until = asked.monotonic.saturating_add(life);
             self.good.insert(token, Kept { what: held, until });
         }
@@ -94,37 +98,29 @@ impl Cache {
     /// Remembers a refusal that the next moment does not change.
     pub(crate) fn refuse(&self, token: TokenDigest, error: AuthError, asked: Asked) {
         if is_lasting(error.kind()) {
-            self.good.invalidate(&token);
+            self.good.forget(&token);
             let until = asked.monotonic.saturating_add(REFUSED_FOR);
             self.refused.insert(token, Kept { what: error, until });
         }
     }
 
     pub(crate) fn forget(&self, token: &TokenDigest) {
-        self.good.invalidate(token);
-        self.refused.invalidate(token);
+        self.good.forget(token);
+        self.refused.forget(token);
     }
 
     pub(crate) fn forget_subject(&self, subject: &str) {
-        let of_subject: Vec<_> = self
-            .good
-            .iter()
-            .filter(|(_, kept)| kept.what.is_about(subject))
-            .map(|(token, _)| *token)
-            .collect();
-        for token in of_subject {
-            self.good.invalidate(&token);
-        }
+        self.good.retain(|kept| !kept.what.is_about(subject));
     }
 
     pub(crate) fn clear(&self) {
-        self.good.invalidate_all();
-        self.refused.invalidate_all();
+        self.good.clear();
+        self.refused.clear();
     }
 
     /// How many good tokens are kept, about.
     pub(crate) fn len(&self) -> u64 {
-        self.good.entry_count()
+        u64::try_from(self.good.len()).unwrap_or(u64::MAX)
     }
 }
 

@@ -17,15 +17,22 @@ use crate::{
         set::{KeySet, Selection},
     },
     policy::{ClaimPolicy, Times},
-    token::{claims::Core, digest::TokenDigest},
+    token::{
+        cache::{Remembered, TokenCache},
+        claims::Core,
+        digest::TokenDigest,
+    },
 };
-
-/// What a verified token may have to weigh as one entry: real ones have 300 to 2,000 octets of claims.
-const OCTETS_PER_ENTRY: usize = 4096;
 
 /// Verified tokens of all issuer entries `E`, by their digests. It only ever says what a judgement from scratch would say too:
 /// whatever is doubtful is judged from scratch.
-pub(crate) struct VerifiedTokens<E>(moka::sync::Cache<TokenDigest, Arc<Verified<E>>>);
+pub(crate) struct VerifiedTokens<E>(TokenCache<Arc<Verified<E>>>);
+
+impl<E> Remembered for Arc<Verified<E>> {
+    fn octets(&self) -> usize {
+        self.core.payload().len()
+    }
+}
 
 /// A token that passed every check, and what its acceptance turns on apart from its own text.
 pub(crate) struct Verified<E> {
@@ -40,11 +47,7 @@ pub(crate) struct Verified<E> {
 
 impl<E: Send + Sync + 'static> VerifiedTokens<E> {
     pub(crate) fn new(entries: u64) -> Self {
-        let weigher = |_: &TokenDigest, verified: &Arc<Verified<E>>| {
-            let octets = verified.core.payload().len().checked_div(OCTETS_PER_ENTRY).unwrap_or_default();
-            u32::try_from(octets).unwrap_or(u32::MAX).saturating_add(1)
-        };
-        Self(moka::sync::Cache::builder().max_capacity(entries).weigher(weigher).build())
+        Self(TokenCache::new(entries))
     }
 
     pub(crate) fn get(&self, token: &TokenDigest) -> Option<Arc<Verified<E>>> {
@@ -73,24 +76,16 @@ impl<E: Send + Sync + 'static> VerifiedTokens<E> {
     }
 
     pub(crate) fn forget(&self, token: &TokenDigest) {
-        self.0.invalidate(token);
+        self.0.forget(token);
     }
 
     pub(crate) fn forget_subject(&self, issuer: &str, subject: &str) {
         let is_theirs = |core: &Core| core.issuer() == issuer && core.subject() == Some(subject);
-        let theirs: Vec<_> = self
-            .0
-            .iter()
-            .filter(|(_, verified)| is_theirs(&verified.core))
-            .map(|(token, _)| *token)
-            .collect();
-        for token in theirs {
-            self.0.invalidate(&token);
-        }
+        self.0.retain(|verified| !is_theirs(&verified.core));
     }
 
     pub(crate) fn clear(&self) {
-        self.0.invalidate_all();
+        self.0.clear();
     }
 }
 
@@ -136,6 +131,6 @@ impl<E> Verified<E> {
 
 impl<E> fmt::Debug for VerifiedTokens<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedTokens").field("len", &self.0.entry_count()).finish_non_exhaustive()
+        f.debug_tuple("VerifiedTokens").field(&self.0).finish()
     }
 }

@@ -1,6 +1,7 @@
 //! What a token is and says, before anyone judges it.
 
 pub(crate) mod access_token;
+pub(crate) mod cache;
 pub(crate) mod claims;
 pub(crate) mod digest;
 pub(crate) mod json;
