@@ -174,6 +174,7 @@ pub(crate) trait Issuers {
 }
 
 /// What came out, and what could change it.
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack, and only while one token is judged")]
 pub(crate) enum Judgement<E> {
     Accepted(E, Core),
     Rejected(AuthError),
