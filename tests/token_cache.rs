@@ -67,7 +67,7 @@ impl Scene {
     }
 
     /// What a check from scratch says, which never looks at what is remembered.
-    fn from_scratch(&self, token: &str) -> Result<(), Kind> {
+    fn afresh(&self, token: &str) -> Result<(), Kind> {
         let explained = self.api.explain(&Presented::bearer(token));
         explained.failure().map_or(Ok(()), Err)
     }
@@ -75,19 +75,17 @@ impl Scene {
     /// The two must agree, as far as a verdict is there.
     #[track_caller]
     fn agrees(&self, token: &str, what: &str) {
-        let from_scratch = self.from_scratch(token);
+        let afresh = self.afresh(token);
         match self.now(token) {
             Poll::Ready(verdict) => {
-                assert_eq!(verdict.is_ok(), from_scratch.is_ok(), "{what}: {verdict:?} {from_scratch:?}");
+                assert_eq!(verdict.is_ok(), afresh.is_ok(), "{what}: {verdict:?} {afresh:?}");
                 // Of a key that is missing, only the waiting request learns whether it is an outage.
                 let outage = [Kind::UnknownKey, Kind::UnknownKeyDuringOutage, Kind::KeysUnavailable];
-                let same = verdict == from_scratch
-                    || [verdict, from_scratch]
-                        .into_iter()
-                        .all(|one| one.is_err_and(|kind| outage.contains(&kind)));
-                assert!(same, "{what}: {verdict:?} {from_scratch:?}");
+                let same = verdict == afresh
+                    || [verdict, afresh].into_iter().all(|one| one.is_err_and(|kind| outage.contains(&kind)));
+                assert!(same, "{what}: {verdict:?} {afresh:?}");
             }
-            Poll::Pending => assert!(from_scratch.is_err(), "{what}: waits, and from scratch it is good"),
+            Poll::Pending => assert!(afresh.is_err(), "{what}: waits, and from scratch it is good"),
         }
     }
 }
@@ -190,7 +188,7 @@ async fn ops_05_each_claims_type_sees_its_own_and_no_token_is_known_by_a_part() 
 /// Random clocks, rotations, outages and policies: at every step, each token of the schedule gets what a check from scratch
 /// says.
 #[test]
-fn ops_05_in_every_schedule_a_remembered_token_gets_the_answer_of_a_check_from_scratch() {
+fn ops_05_in_every_schedule_a_remembered_token_gets_the_answer_of_a_check_afresh() {
     let schedules = std::env::var("BEARERGATE_SCHEDULES").map_or(SCHEDULES, |count| count.parse().unwrap());
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
