@@ -1,17 +1,17 @@
 //! What does the embedded issuer answer, before anything goes wrong?
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::{
     testing::{
+        clients::{Client, authenticated},
         fault::Endpoint,
-        issuer::{Client, State},
+        issuer::State,
         mint::DEFAULT_LIFETIME,
     },
     token::scope::Scopes,
@@ -73,36 +73,14 @@ fn introspection(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec
 /// The media type of a signed answer.
 const SIGNED: &str = "application/token-introspection+jwt";
 
-type Form = Vec<(String, String)>;
+pub(super) type Form = Vec<(String, String)>;
 
 fn form(exchange: &Exchange<'_>) -> Form {
     form_urlencoded::parse(exchange.body).into_owned().collect()
 }
 
-fn parameter<'f>(form: &'f Form, name: &str) -> Option<&'f str> {
+pub(super) fn parameter<'f>(form: &'f Form, name: &str) -> Option<&'f str> {
     form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-}
-
-/// The client, by either method of RFC 6749 §2.3.1.
-fn authenticated<'i>(
-    issuer: &'i State,
-    exchange: &Exchange<'_>,
-    form: &Form,
-) -> Result<(String, &'i Client), TokenError> {
-    let basic = exchange
-        .headers
-        .get(AUTHORIZATION)
-        .map(|field| basic_credentials(field).ok_or(TokenError::InvalidClient));
-    let (id, secret) = match basic.transpose()? {
-        Some(credentials) => credentials,
-        None => match (parameter(form, "client_id"), parameter(form, "client_secret")) {
-            (Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
-            _ => return Err(TokenError::InvalidClient),
-        },
-    };
-    let client =
-        issuer.clients.get(&id).filter(|client| client.secret == secret).ok_or(TokenError::InvalidClient)?;
-    Ok((id, client))
 }
 
 /// Client credentials (RFC 6749 §4.4) with a resource indicator (RFC 8707 §2).
@@ -140,24 +118,9 @@ fn granted(client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
     if allowed { Ok(asked.to_string()) } else { Err(TokenError::InvalidScope) }
 }
 
-/// Both halves are form-encoded (RFC 6749 §2.3.1).
-fn basic_credentials(field: &HeaderValue) -> Option<(String, String)> {
-    let (scheme, encoded) = field.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let pair = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = pair.split_once(':')?;
-    let decode = |half: &str| {
-        let (name, _) = form_urlencoded::parse(half.as_bytes()).next().unwrap_or_default();
-        name.into_owned()
-    };
-    Some((decode(id), decode(secret)))
-}
-
 /// RFC 6749 §5.2, RFC 8707 §2.
 #[derive(Clone, Copy, Debug)]
-enum TokenError {
+pub(super) enum TokenError {
     InvalidClient,
     InvalidRequest,
     InvalidScope,

@@ -18,6 +18,7 @@ use crate::{
     keys::{algorithm::Algorithm, signing::SigningKey},
     server::issuer::Issuer,
     testing::{
+        clients::Client,
         fault::Endpoint,
         faults::{Faults, Schedule},
         fetch::IssuerFetch,
@@ -50,11 +51,6 @@ pub(super) struct State {
     pub(super) schedule: Schedule,
     requests: Mutex<HashMap<String, u64>>,
     not_modified: AtomicU64,
-}
-
-pub(super) struct Client {
-    pub(super) secret: String,
-    pub(super) scopes: Scopes,
 }
 
 #[derive(Default)]

@@ -43,6 +43,7 @@
 //! Where time is paused, an issuer without a socket ([`TestIssuerBuilder::offline`], [`TestIssuer::fetch`]) has the same
 //! faults with the same outcome: an hour of outage takes a test milliseconds.
 
+mod clients;
 mod clock;
 mod date;
 mod delivery;
