@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The value of `client_assertion_type` (RFC 7523 §2.2).
-pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// An assertion is used at once, and clocks differ.
 const LIFETIME: i64 = 60;
@@ -80,6 +80,13 @@ fn signed(mut input: String, signature: &[u8]) -> SecretString {
     input.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut input);
     input.into()
+}
+
+/// Whether HS256 with this secret gives this signature: what the embedded issuer asks.
+#[cfg(feature = "testing")]
+pub(crate) fn is_by_secret(secret: &str, input: &str, signature: &[u8]) -> bool {
+    Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+        .is_ok_and(|mac| mac.chain_update(input).verify_slice(signature).is_ok())
 }
 
 /// The private key that was read last. To read one costs more than to sign with it.

@@ -1,6 +1,6 @@
 //! What does the issuer say about this token? Known already, being asked, or to be asked now (RFC 7662).
 
-mod assertion;
+pub(crate) mod assertion;
 pub(crate) mod auth;
 mod breaker;
 mod cache;

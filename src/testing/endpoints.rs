@@ -1,5 +1,7 @@
 //! What does the embedded issuer answer, before anything goes wrong?
 
+use std::iter;
+
 use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
@@ -8,8 +10,9 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::{
+    keys::algorithm::Algorithm,
     testing::{
-        clients::{Client, authenticated},
+        clients::{self, Client, authenticated},
         fault::Endpoint,
         issuer::State,
         mint::DEFAULT_LIFETIME,
@@ -40,6 +43,9 @@ pub(super) fn answer(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8
 /// RFC 8414 §2.
 fn metadata(issuer: &State) -> Value {
     let url = &issuer.url;
+    let methods = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
+    let algorithms: Vec<_> =
+        iter::once(Algorithm::Hs256).chain(clients::algorithms().iter()).map(Algorithm::name).collect();
     json!({
         "issuer": url,
         "jwks_uri": format!("{url}/jwks"),
@@ -47,7 +53,10 @@ fn metadata(issuer: &State) -> Value {
         "introspection_endpoint": format!("{url}/introspect"),
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
     })
 }
 
@@ -132,9 +141,11 @@ pub(super) enum TokenError {
 impl TokenError {
     fn into_response(self) -> Response<Vec<u8>> {
         let (status, code, description) = match self {
-            Self::InvalidClient => {
-                (StatusCode::UNAUTHORIZED, "invalid_client", "the client is unknown, or its secret is wrong")
-            }
+            Self::InvalidClient => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_client",
+                "the client is unknown, or its credentials are wrong",
+            ),
             Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request", "grant_type is missing"),
             Self::InvalidScope => {
                 (StatusCode::BAD_REQUEST, "invalid_scope", "the client may not have that scope")

@@ -68,7 +68,7 @@ struct Keys {
 pub struct TestIssuerBuilder {
     algorithms: Vec<Algorithm>,
     default_audience: Option<String>,
-    clients: Vec<(String, String, Scopes)>,
+    clients: HashMap<String, Client>,
     clock: Arc<dyn Clock>,
     address: SocketAddr,
 }
@@ -88,7 +88,7 @@ impl TestIssuer {
         TestIssuerBuilder {
             algorithms: vec![Algorithm::Es256],
             default_audience: None,
-            clients: Vec::new(),
+            clients: HashMap::new(),
             clock: Arc::new(SystemClock),
             address: ([127, 0, 0, 1], 0).into(),
         }
@@ -191,9 +191,22 @@ impl TestIssuerBuilder {
         self
     }
 
-    /// Registers a confidential client that may ask for these scopes. **Default:** no client.
+    /// Registers a confidential client that may ask for these scopes. It shows its secret, or signs assertions by HS256 with
+    /// it. **Default:** no client.
     pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>, scopes: Scopes) -> Self {
-        self.clients.push((id.into(), secret.into(), scopes));
+        self.clients.insert(id.into(), Client::with_secret(secret.into(), scopes));
+        self
+    }
+
+    /// Registers a client that signs assertions by the private half of this key, a JWK in JSON, as
+    /// [`ClientAuth::private_key_jwt`](crate::ClientAuth::private_key_jwt) does. An assertion that names a `kid` needs a JWK that
+    /// has it. **Default:** no client.
+    ///
+    /// # Panics
+    ///
+    /// For a JWK that is no public signature key, or not one that this build can use.
+    pub fn client_with_key(mut self, id: impl Into<String>, jwk: &str, scopes: Scopes) -> Self {
+        self.clients.insert(id.into(), Client::with_key(jwk, scopes));
         self
     }
 
@@ -228,11 +241,10 @@ impl TestIssuerBuilder {
     }
 
     fn state(self, url: String) -> State {
-        let clients = self.clients.into_iter().map(|(id, secret, scopes)| (id, Client { secret, scopes }));
         let state = State {
             url,
             default_audience: self.default_audience,
-            clients: clients.collect(),
+            clients: self.clients,
             clock: self.clock,
             algorithms: self.algorithms,
             keys: Mutex::default(),
