@@ -13,7 +13,7 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 #[cfg(feature = "testing")]
 use serde_json::{Value, json};
-use spki::der::Document;
+use spki::der::SecretDocument;
 
 #[cfg(feature = "aws-lc-rs")]
 use self::aws_lc::Pair;
@@ -36,7 +36,7 @@ impl SigningKey {
     /// Reads a private key in PEM, `PRIVATE KEY` (RFC 5958, PKCS #8). It signs by `algorithm`, or else by the usual one for
     /// such a key. The error says what to change, and nothing of the key.
     pub(crate) fn from_pem(pem: &str, algorithm: Option<Algorithm>) -> Result<Self, &'static str> {
-        let (label, document) = Document::from_pem(pem.trim()).map_err(|_| NOT_PEM)?;
+        let (label, document) = SecretDocument::from_pem(pem.trim()).map_err(|_| NOT_PEM)?;
         if label != "PRIVATE KEY" {
             return Err(if label.ends_with("PRIVATE KEY") { OTHER_PEM } else { NOT_PEM });
         }
