@@ -161,10 +161,22 @@ async fn keys_of_other_types_sign_by_their_algorithms() {
     let (header, ..) = Scene::new(auth).assertion().await;
     assert_eq!(header["alg"], "EdDSA");
 
-    let p384 = &signature::ECDSA_P384_SHA384_FIXED_SIGNING;
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(p384, &SystemRandom::new()).unwrap();
-    let (header, ..) = Scene::new(ClientAuth::private_key_jwt("rs", pem(pkcs8.as_ref()))).assertion().await;
-    assert_eq!(header["alg"], "ES384");
+    for (signing, check, name) in [
+        (&signature::ECDSA_P384_SHA384_FIXED_SIGNING, &signature::ECDSA_P384_SHA384_FIXED, "ES384"),
+        (&signature::ECDSA_P521_SHA512_FIXED_SIGNING, &signature::ECDSA_P521_SHA512_FIXED, "ES512"),
+    ] {
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(signing, &SystemRandom::new()).unwrap();
+        let auth = ClientAuth::private_key_jwt("rs", pem(pkcs8.as_ref()));
+        if name == "ES512" && !cfg!(feature = "aws-lc-rs") {
+            assert!(refused(auth).contains("P-256 or P-384"));
+            continue;
+        }
+        let (header, _, input, signed) = Scene::new(auth).assertion().await;
+        assert_eq!(header["alg"], name);
+        let pair = EcdsaKeyPair::from_pkcs8(signing, pkcs8.as_ref()).unwrap();
+        let key = UnparsedPublicKey::new(check, pair.public_key().as_ref());
+        key.verify(input.as_bytes(), &signed).unwrap();
+    }
 
     let rsa = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
     let pkcs8 = aws_lc_rs::encoding::AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&rsa).unwrap();
@@ -172,6 +184,26 @@ async fn keys_of_other_types_sign_by_their_algorithms() {
     if cfg!(feature = "aws-lc-rs") {
         for (auth, name, check) in [
             (auth.clone(), "RS256", &signature::RSA_PKCS1_2048_8192_SHA256),
+            (
+                auth.clone().assertion_algorithm(Algorithm::Rs384),
+                "RS384",
+                &signature::RSA_PKCS1_2048_8192_SHA384,
+            ),
+            (
+                auth.clone().assertion_algorithm(Algorithm::Rs512),
+                "RS512",
+                &signature::RSA_PKCS1_2048_8192_SHA512,
+            ),
+            (
+                auth.clone().assertion_algorithm(Algorithm::Ps384),
+                "PS384",
+                &signature::RSA_PSS_2048_8192_SHA384,
+            ),
+            (
+                auth.clone().assertion_algorithm(Algorithm::Ps512),
+                "PS512",
+                &signature::RSA_PSS_2048_8192_SHA512,
+            ),
             (auth.assertion_algorithm(Algorithm::Ps256), "PS256", &signature::RSA_PSS_2048_8192_SHA256),
         ] {
             let (header, _, input, signed) = Scene::new(auth).assertion().await;
@@ -261,6 +293,7 @@ fn what_cannot_work_is_said_when_the_server_is_built() {
         (key(&good).assertion_algorithm(Algorithm::EdDsa), "does not fit"),
         (key(&good).assertion_algorithm(Algorithm::Es384), "does not fit"),
         (key(&pem(&[0x30, 0x00])), "cannot be used"),
+        (key(RSA_OF_1024_BITS), "cannot be used"),
         (ClientAuth::basic("rs", "s").key_id("k"), "`.key_id(..)`"),
         (ClientAuth::none().assertion_audience("a"), "`.assertion_audience(..)`"),
         (
@@ -295,3 +328,23 @@ fn nothing_prints_a_secret() {
         assert!(auth == auth.clone() && auth != ClientAuth::none());
     }
 }
+
+/// Made for this test: too short to be used.
+const RSA_OF_1024_BITS: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIICdgIBADANBgkqhkiG9w0BAQEFAASCAmAwggJcAgEAAoGBAOvrvGARYShchqWX
+N6Y3BrdIO/nu7M1vIGD2i5szGTKVnDWyzWmQTTxY0Vlf1BbAMvGwfqLyz0OfTVhs
+BK3S9KmAkQ5ATwAE73j6pXSTYUILs8ymL4D2HAcQKfnSsVVLrWQUC2b6E6FdruOE
+RS8AUwcklWBxcXndNIWRAN2YvVZ/AgMBAAECgYA7+CFbPi+3RcXIQ+cWbjhb0JXG
+U3CIS+4sF5+nJNcL37HkiH3kjpTDeURF9rD/031fqGCYZSZAZzcO+e46jTw5eQ7k
+peEFTblEdh6/UprSt9MGFbwBaaCvnHXb+jDV1ywf/QnerH5ndowKWqpbV9f+/rlu
+jDCzczOLIZZcfvUIMQJBAPbbg4w/jcv4WbYirkAOW9cHf4rL6Q5dzRW/7vXmzmxs
+obMLJnBMzSvjVPFBgeU5xxrI/Ic5d14OtHmiTm07D9cCQQD0qIfJgKMf3LQLriI+
+8eHJE6lYBq6L7F6/0+ZB4OqK8yNECUbo8ZiaDY9czcS04xVuACCFUJZUUd55V5yw
+JjmZAkEAjokHNubHaBu5KRpzRJdF3i39LdY5dkshDMrrHl8rl51N7ISmqDcgTJQR
+ys/JQeMPnN6qOSYsT0nsWUMnR5jPtwJAJARreQ6m9RnYp5+LCxkw1BlA5OSW7aJu
+kG7xhuFFpg8FMg7rkX9/p643XMIuIzMLBJagMwAaIW+sANEVEBmQgQJATXdFH3TD
+T5boZ2jEcm4KFXviISyVvVoQJB9mqZmAoA/qtxUvR8Up/IpZGUIuBcAbyeA64Sj5
+FfRjiEgelf3Jow==
+-----END PRIVATE KEY-----
+";
