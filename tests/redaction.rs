@@ -9,12 +9,22 @@
 
 mod common;
 
-use std::{collections::HashSet, convert::Infallible, error::Error, fmt::Debug, future::Ready};
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    error::Error,
+    fmt::Debug,
+    future::Ready,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::extract::FromRequestParts as _;
 use bearergate::{
-    AccessToken, Algorithm, AuthError, AuthErrorKind, Claims, Issuer, Presented, Refusal, ResourceServer,
-    Scoped, UnixTime, Validated, scopes,
+    AccessToken, Algorithm, AuthError, AuthErrorKind, Claims, ClientAuth, Issuer, Presented, Refusal,
+    ResourceServer, Scoped, Secret, UnixTime, Validated, scopes,
     testing::{TestClock, TestIssuer, TokenBuilder},
 };
 use common::{
@@ -531,6 +541,92 @@ fn ops_02_the_mac_key_of_kept_keys_is_not_printed() {
         assert!(!text.contains(MARKED) && !text.contains(&encode(&key)), "{text}");
         assert!(!text.contains(&format!("{:?}", key.as_bytes())), "{text}");
     }
+}
+
+#[test]
+fn ops_01_credentials_of_this_server_are_neither_printed_nor_logged() {
+    type Make = fn(Secret) -> ClientAuth;
+    let methods: [Make; 5] = [
+        |secret| ClientAuth::basic("rs", secret),
+        |secret| ClientAuth::post("rs", secret),
+        |secret| ClientAuth::bearer(secret),
+        |secret| ClientAuth::client_secret_jwt("rs", secret),
+        |secret| ClientAuth::private_key_jwt("rs", secret),
+    ];
+    let ed25519 = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap();
+    let key = pem("PRIVATE KEY", ed25519.to_pkcs8v1().unwrap().as_ref());
+    let broken = key.replacen("MC4C", "!C4C", 1);
+    assert_ne!(broken, key);
+    let shared = format!("{MARKED}-and-32-octets-or-more");
+    let path = std::env::temp_dir().join(format!("bearergate-redaction-{:x}", fastrand::u64(..)));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let issuer = TestIssuer::builder().default_audience(RESOURCE).offline(ISSUER);
+    let mut printed = Printed::new();
+
+    let ((), log) = Log::during(|| {
+        for (place, method) in methods.into_iter().enumerate() {
+            let good = if place == 4 { &key } else { &shared };
+            // The issuer knows no such client. Nor is what the file holds later a secret that can be used.
+            for later in [good.clone(), format!("{MARKED} \0\n{MARKED}"), broken.clone(), String::new()] {
+                let given = good.clone();
+                for secret in [
+                    Secret::value(good.as_str()),
+                    Secret::file(&path),
+                    Secret::from_fn(move || Ok(given.as_str().into())),
+                ] {
+                    std::fs::write(&path, good).unwrap();
+                    printed.debug("Secret", &secret);
+                    let auth = method(secret);
+                    printed.debug("ClientAuth", &auth);
+                    let entry = issuer.introspected(auth);
+                    printed.debug("Issuer", &entry);
+                    let builder = ResourceServer::builder(RESOURCE).trust(entry).http_client(issuer.fetch());
+                    printed.debug("ResourceServerBuilder", &builder);
+                    let server = builder.build().unwrap();
+                    std::fs::write(&path, &later).unwrap();
+                    let asked = runtime.block_on(server.validate::<Claims>(&Presented::bearer("opaque")));
+                    printed.error("the error", &asked.unwrap_err());
+                    printed.debug("ready()", &runtime.block_on(server.ready()));
+                    printed.debug("ResourceServer", &server);
+                    printed.debug("Health", &server.health());
+                    printed.debug("Issuers", &server.issuers());
+                }
+            }
+            // What cannot work is said when the server is built, and without it too.
+            for bad in [format!("{MARKED}\n{MARKED} \0"), broken.clone(), key.replace("PRIVATE", MARKED)] {
+                let entry = issuer.introspected(method(Secret::value(bad)));
+                let built = ResourceServer::builder(RESOURCE).trust(entry).build();
+                printed.debug("what is built of bad credentials", &built);
+                if let Err(error) = built {
+                    printed.error("ConfigError", &error);
+                }
+            }
+            let entry = issuer.introspected(method(Secret::from_fn(|| Err(MARKED.into()))));
+            let built = ResourceServer::builder(RESOURCE).trust(entry).build();
+            printed.error("ConfigError", &built.unwrap_err());
+
+            // What a function says when it fails is its own: it is the source of the error, and not logged.
+            let (fails, given) = (Arc::new(AtomicBool::new(false)), good.clone());
+            let when = Arc::clone(&fails);
+            let function = move || match when.load(Ordering::Relaxed) {
+                true => Err(MARKED.into()),
+                false => Ok(given.as_str().into()),
+            };
+            let entry = issuer.introspected(method(Secret::from_fn(function)));
+            let server =
+                ResourceServer::builder(RESOURCE).trust(entry).http_client(issuer.fetch()).build().unwrap();
+            fails.store(true, Ordering::Relaxed);
+            let error =
+                runtime.block_on(server.validate::<Claims>(&Presented::bearer("opaque"))).unwrap_err();
+            printed.text("the error of a function that fails", error.to_string());
+            printed.debug("Health", &server.health());
+        }
+    });
+    std::fs::remove_file(&path).unwrap();
+    assert!(log.contains("introspection"), "something is logged: {log}");
+    printed.text("the log", log);
+    printed.shows_nothing_of(&[key.lines().nth(1).unwrap().to_owned(), shared]);
 }
 
 /// The values of `reason` in what was logged.
