@@ -158,6 +158,22 @@ fn only_the_fetch_client_names_reqwest() {
 }
 
 #[test]
+fn only_the_backends_name_signature_libraries() {
+    let libraries = ["aws_lc_rs::", "ed25519_dalek::", "p256::", "p384::", "rsa::"];
+    let mut doors = 0;
+    // Foreign vectors are judged with a digest of one of them: a test.
+    for file in rust_files(&source()).iter().filter(|file| !file.ends_with("jwt/vectors/json.rs")) {
+        let text = fs::read_to_string(file).unwrap();
+        let is_door =
+            ["keys/backend", "keys/signing"].iter().any(|door| file.parent().unwrap().ends_with(door));
+        let names_one = libraries.iter().any(|library| text.contains(library));
+        assert!(!names_one || is_door, "{}", file.display());
+        doors += u32::from(names_one);
+    }
+    assert_eq!(doors, 4, "two verify and two sign");
+}
+
+#[test]
 fn hashes_enter_by_their_doors() {
     // The seal of snapshots, the name of a token in a cache, a client's assertion by a shared secret.
     let doors = ["keys/snapshot/seal.rs", "token/digest.rs", "introspection/assertion.rs"];
