@@ -449,7 +449,7 @@ async fn int_05_what_is_kept_serves_through_an_outage_and_recovery_takes_one_ste
         assert!(took <= Duration::from_secs(4), "{took:?}");
     }
     // The control question hangs too.
-    pass(3_000).await;
+    pass(3_100).await;
     let began = tokio::time::Instant::now();
     assert_eq!(scene.check("at once").await, Err(Kind::IntrospectionUnavailable));
     assert_eq!(began.elapsed(), Duration::ZERO);
@@ -458,6 +458,34 @@ async fn int_05_what_is_kept_serves_through_an_outage_and_recovery_takes_one_ste
     pass(5_000).await;
     assert_eq!(scene.check(&new).await, Ok(()));
     assert_eq!(scene.check("another").await, Err(Kind::Inactive));
+}
+
+/// An endpoint that takes its time, within its deadline, and a token that it refuses.
+#[tokio::test(start_paused = true)]
+async fn int_06_a_token_answered_403_by_a_slow_endpoint_stops_nobody() {
+    for code in [401, 403] {
+        let scene = Scene::new();
+        for number in 0..50 {
+            let status = Fault::Status(StatusCode::from_u16(code).unwrap());
+            scene
+                .issuer
+                .faults()
+                .script(Endpoint::Introspection, [status, Fault::Slow(Duration::from_millis(2500))]);
+            assert!(scene.check(&format!("poison-{number}")).await.is_err());
+            pass(3_000).await;
+            let good = scene.issuer.opaque_token().mint();
+            assert_eq!(scene.check(&good).await, Ok(()), "{code} {number}");
+        }
+        // And where the control question itself meets a fault.
+        for number in 0..50 {
+            let bad = |code| Fault::Status(StatusCode::from_u16(code).unwrap());
+            scene.issuer.faults().script(Endpoint::Introspection, [bad(code), bad(503)]);
+            assert!(scene.check(&format!("more-{number}")).await.is_err());
+            pass(3_000).await;
+            let good = scene.issuer.opaque_token().mint();
+            assert_eq!(scene.check(&good).await, Ok(()), "{code} {number}");
+        }
+    }
 }
 
 /// Whoever may send tokens can make an endpoint refuse, or fail about, each of them. That must be no one else's affair.
@@ -626,4 +654,31 @@ async fn jwts_that_keys_have_verified_are_asked_about_where_that_is_wanted() {
         let expected = if opaque { Ok(()) } else { Err(Kind::MalformedToken) };
         assert_eq!(check(&api, &token).await.map(drop), expected, "{about:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn int_10_a_subject_is_forgotten_where_the_answer_does_not_name_it() {
+    let issuer = TestIssuer::builder()
+        .clock(TestClock::new())
+        .default_audience(RESOURCE)
+        .client("api", "secret", scopes!["read"])
+        .offline(URL);
+    let endpoint = IntrospectionEndpoint::discover(ClientAuth::basic("api", "secret"));
+    let api = ResourceServer::builder(RESOURCE)
+        .clock(TestClock::new())
+        .http_client(issuer.fetch())
+        .trust(Issuer::discover(URL).introspection(endpoint, AskAbout::VerifiedJwts))
+        .build()
+        .unwrap();
+    let jwt = issuer.token().subject("ada").mint();
+    issuer.opaque_token().without("sub").mint_as(&jwt);
+    let check = async || {
+        let outcome = api.validate::<Claims>(&Presented::bearer(&jwt)).await;
+        outcome.map(drop).map_err(|error| error.kind())
+    };
+    assert_eq!(check().await, Ok(()));
+    assert!(issuer.revoke(&jwt));
+    assert_eq!(check().await, Ok(()), "kept");
+    api.cached_tokens().forget_subject(URL, "ada");
+    assert_eq!(check().await, Err(Kind::Inactive));
 }

@@ -32,7 +32,7 @@ pub(crate) struct Breaker {
     epoch: u64,
     seconds: [Second; WINDOW],
     /// Since when a control question is on its way while calls go on.
-    doubted_since: Option<Duration>,
+    doubted: Option<(Duration, Doubt)>,
     vouched_until: Duration,
 }
 
@@ -48,6 +48,15 @@ enum State {
         since: Duration,
         stopped: Stop,
     },
+}
+
+/// Why a control question is asked while calls go on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Doubt {
+    /// One call was told that our credentials are bad. Only the same answer about a token of our own proves it.
+    Credentials,
+    /// Too many calls failed.
+    Faults,
 }
 
 /// Why calls are stopped.
@@ -156,12 +165,12 @@ impl Breaker {
                 self.count(outcome, now);
                 match self.failing(now) {
                     Some(Failing::Unconnected) => After::Changed(self.stop(Stop::Faults, now)),
-                    Some(Failing::Perhaps) => self.doubt(ticket, now),
+                    Some(Failing::Perhaps) => self.doubt(ticket, Doubt::Faults, now),
                     None => After::Nothing,
                 }
             }
             (State::Closed, Outcome::CredentialsRefused) if !self.is_vouched_for(now) => {
-                self.doubt(ticket, now)
+                self.doubt(ticket, Doubt::Credentials, now)
             }
             (State::Probing { .. }, Outcome::Answered) => After::Changed(self.resume()),
             (
@@ -190,13 +199,18 @@ impl Breaker {
         if ticket.epoch != self.epoch {
             return None;
         }
-        self.doubted_since = None;
+        let doubt = self.doubted.take().map(|(_, doubt)| doubt);
         match (self.state, outcome) {
             (State::Open { .. }, _) | (State::Closed, Outcome::GivenUp) => None,
             // To refuse a text as no token of its own is as good an answer as any.
             (State::Closed, Outcome::AboutTheToken | Outcome::Answered) => {
                 self.vouch(now);
                 None
+            }
+            // It says nothing about our credentials, and is one failure among the others.
+            (State::Closed, Outcome::Fault | Outcome::Unconnected) if doubt == Some(Doubt::Credentials) => {
+                self.count(outcome, now);
+                self.failing(now).map(|_| self.stop(Stop::Faults, now))
             }
             (State::Closed, Outcome::Fault | Outcome::Unconnected) => Some(self.stop(Stop::Faults, now)),
             (State::Closed, Outcome::CredentialsRefused) => Some(self.stop(Stop::Credentials(PAUSE), now)),
@@ -224,12 +238,12 @@ impl Breaker {
     }
 
     /// One control question at a time.
-    fn doubt(&mut self, ticket: Ticket, now: Duration) -> After {
-        let is_asked = |since: Duration| now.saturating_sub(since) < PROBE_LEASE;
-        if self.doubted_since.is_some_and(is_asked) {
+    fn doubt(&mut self, ticket: Ticket, doubt: Doubt, now: Duration) -> After {
+        let is_asked = |(since, _)| now.saturating_sub(since) < PROBE_LEASE;
+        if self.doubted.is_some_and(is_asked) {
             return After::Nothing;
         }
-        self.doubted_since = Some(now);
+        self.doubted = Some((now, doubt));
         After::Control(ticket)
     }
 
@@ -256,7 +270,7 @@ impl Breaker {
     fn enter(&mut self, state: State) {
         self.state = state;
         self.epoch = self.epoch.wrapping_add(1);
-        self.doubted_since = None;
+        self.doubted = None;
     }
 
     fn count(&mut self, outcome: Outcome, now: Duration) {

@@ -41,10 +41,6 @@ const AT_ONCE: usize = 64;
 /// Who has waited this long for a turn would wait in vain.
 const LONGEST_QUEUE: Duration = Duration::from_secs(1);
 
-/// An endpoint that is well answers a control question within a fraction of this; nobody waits for it, but meanwhile calls go
-/// on.
-const CONTROL_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The questions to one issuer, and what came of them.
 pub(crate) struct Inquiry {
     introspector: Arc<dyn Introspector>,
@@ -144,11 +140,11 @@ impl Inquiry {
             }
         };
         let asked = self.moment();
-        let said = read(self.question(token, CALL_TIMEOUT).await);
+        let said = read(self.question(token).await);
         let control = call.ended(outcome(&said));
         self.land(said, subject, asked, landing);
         if let Some(control) = control {
-            let said = read(self.question(invented_token(), CONTROL_TIMEOUT).await);
+            let said = read(self.question(invented_token()).await);
             drop(control.ended(outcome(&said)));
         }
     }
@@ -159,7 +155,7 @@ impl Inquiry {
         if place.is_none() {
             return Err(FetchErrorKind::Timeout.into());
         }
-        match self.question(invented_token(), CALL_TIMEOUT).await {
+        match self.question(invented_token()).await {
             Introspected::Inactive | Introspected::NotForUs => Ok(()),
             Introspected::Active(_) => Err(FetchError::new(
                 FetchErrorKind::InvalidDocument,
@@ -238,7 +234,7 @@ impl Inquiry {
 
     /// One question, within its deadline. A connection that never came about is tried once more: nobody has seen the token
     /// then. So is one, by the built-in client itself, that was kept open and turns out to be closed before anything was sent.
-    async fn question(&self, token: Arc<SecretBox<[u8]>>, deadline: Duration) -> Introspected {
+    async fn question(&self, token: Arc<SecretBox<[u8]>>) -> Introspected {
         self.tally.calls.fetch_add(1, Ordering::Relaxed);
         let question =
             Question::new(token, Arc::clone(&self.issuer), self.clock.wall(), Arc::clone(&self.fetch));
@@ -251,7 +247,7 @@ impl Inquiry {
             }
         };
         let late = |_| Introspected::Unavailable(FetchErrorKind::Timeout.into());
-        let said = tokio::time::timeout(deadline, asking).await.unwrap_or_else(late);
+        let said = tokio::time::timeout(CALL_TIMEOUT, asking).await.unwrap_or_else(late);
         self.tally.record(&said);
         said
     }

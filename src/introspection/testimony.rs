@@ -106,9 +106,12 @@ impl Held {
         self.times.expires_at
     }
 
-    /// Whether it is about this subject of the issuer.
+    /// Whether it may be about this subject of the issuer. What confirms a JWT need not repeat whose it is.
     pub(crate) fn is_about(&self, subject: &str) -> bool {
-        self.core.subject() == Some(subject)
+        match self.core.subject() {
+            Some(known) => known == subject,
+            None => self.subject == Subject::VerifiedJwt,
+        }
     }
 
     pub(crate) fn length(&self) -> usize {

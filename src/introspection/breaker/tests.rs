@@ -151,6 +151,24 @@ fn int_06_a_token_that_is_answered_403_stops_nobody() {
 }
 
 #[test]
+fn int_06_one_token_answered_403_and_one_control_question_that_fails_stop_nobody() {
+    for control in [Outcome::Fault, Outcome::Unconnected] {
+        let mut breaker = Breaker::default();
+        assert_eq!(call(&mut breaker, Outcome::CredentialsRefused, control, seconds(1)), None);
+        for _ in 0..100 {
+            quiet(&mut breaker, Outcome::Answered, seconds(2));
+        }
+        assert_eq!(call(&mut breaker, Outcome::CredentialsRefused, control, seconds(3)), None);
+        assert!(breaker.admit(seconds(3)).is_ok());
+    }
+    // Ten of them are an endpoint in trouble.
+    let mut breaker = Breaker::default();
+    let changes =
+        (0..10).filter_map(|_| call(&mut breaker, Outcome::CredentialsRefused, Outcome::Fault, seconds(1)));
+    assert_eq!(changes.collect::<Vec<_>>(), [Change::Stopped(Stop::Faults)]);
+}
+
+#[test]
 fn int_06_calls_that_run_meanwhile_are_one_step() {
     let mut breaker = Breaker::default();
     let calls: Vec<_> = (0..20).map(|_| admit(&mut breaker, seconds(1))).collect();
@@ -209,6 +227,8 @@ proptest! {
         let mut breaker = Breaker::default();
         let mut now = Duration::ZERO;
         let mut calls: Vec<(u64, Outcome)> = Vec::new();
+        // Control questions that failed after a 403 count too.
+        let mut counted = 0;
         for (pass, outcome, control) in steps {
             now += Duration::from_millis(pass);
             let ticket = match breaker.admit(now) {
@@ -233,10 +253,12 @@ proptest! {
                 After::Control(ticket) => (true, breaker.controlled(ticket, control, now)),
                 After::Nothing => (false, None),
             };
+            counted += usize::from(asked && !was_probe && outcome == Outcome::CredentialsRefused);
             let answers = matches!(control, Outcome::Answered | Outcome::AboutTheToken);
             match change {
                 Some(Change::Stopped(Stop::Faults)) if asked => {
                     prop_assert!(matches!(control, Outcome::Fault | Outcome::Unconnected));
+                    prop_assert!(outcome != Outcome::CredentialsRefused || all + counted >= 10);
                 }
                 Some(Change::Stopped(Stop::Faults)) => prop_assert!(all >= 10 && lost * 2 >= all),
                 Some(Change::Stopped(Stop::Credentials(_))) => {
