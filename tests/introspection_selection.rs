@@ -392,6 +392,17 @@ async fn tokens_of_any_client_are_a_dangerous_choice() {
         let error = ResourceServer::builder(RESOURCE).trust(issuer).build().unwrap_err();
         assert!(error.to_string().contains(what), "{error}");
     }
+    for auth in [ClientAuth::post("ours", "secret"), ClientAuth::mutual_tls("ours")] {
+        let userinfo = Userinfo::new("https://p.example/", "/sub", BoundTo::pointer("/aud", ["ours"]));
+        let issuer = Issuer::introspect_by("https://p.example", userinfo.post_json("access_token", auth));
+        let error = ResourceServer::builder(RESOURCE).trust(issuer).build().unwrap_err();
+        assert!(error.to_string().contains("`Authorization` field alone"), "{error}");
+    }
+    let canary = Userinfo::new("https://p.example/?key=canary", "/sub", BoundTo::pointer("/aud", ["ours"]));
+    let printed = format!("{canary:?} {:?}", Issuer::introspect_by("https://p.example", canary.clone()));
+    assert!(!printed.contains("canary"), "{printed}");
+    let claims = FetchResponse::new(StatusCode::OK, HeaderMap::new(), b"canary".to_vec());
+    assert!(!format!("{claims:?}").contains("99, 97"), "{claims:?}");
     let plain = Userinfo::new("http://p.example/", "/sub", BoundTo::pointer("/aud", ["ours"]));
     let error =
         ResourceServer::builder(RESOURCE).trust(Issuer::introspect_by("https://p.example", plain)).build();
@@ -431,6 +442,9 @@ async fn whoever_knows_tokens_in_another_way_is_judged_by_the_same_rules() {
         (r#"{"sub":"ada","cnf":{}}"#, both, Err(Kind::BindingNotProven)),
         (r#"{"sub":"ada","sub":"root"}"#, both, Err(Kind::IntrospectionMalformed)),
         ("not JSON", both, Err(Kind::IntrospectionMalformed)),
+        (r#"{"active":false,"sub":"ada"}"#, both, Err(Kind::IntrospectionMalformed)),
+        (r#"{"active":"yes","sub":"ada"}"#, both, Err(Kind::IntrospectionMalformed)),
+        (r#"{"active":true,"sub":"ada"}"#, both, Ok("https://own.example".into())),
     ] {
         let own = IntrospectionEndpoint::of(Own(claims, proves));
         let builder = ResourceServer::builder(RESOURCE).clock(TestClock::new());
@@ -511,4 +525,53 @@ async fn int_05_a_userinfo_question_that_breaks_is_not_sent_again() {
     let cause = std::error::Error::source(&error).unwrap();
     let kind = cause.downcast_ref::<bearergate::FetchError>().map(bearergate::FetchError::kind);
     assert_eq!((kind, *accepted.lock().unwrap()), (Some(FetchErrorKind::Body), 1));
+}
+
+/// Twelve hours later the metadata is read again. If that does not go well, the endpoint that it named before serves on, and
+/// the metadata is left alone for a minute.
+#[tokio::test(start_paused = true)]
+async fn dsc_03_metadata_that_cannot_be_read_again_costs_no_token() {
+    for fault in [Fault::Hang, Fault::Status(StatusCode::BAD_GATEWAY)] {
+        let clock = TestClock::new();
+        let issuer = TestIssuer::builder()
+            .clock(clock.clone())
+            .default_audience(RESOURCE)
+            .client("api", "secret", scopes!["read"])
+            .offline(ONE);
+        let endpoint = IntrospectionEndpoint::discover(ClientAuth::basic("api", "secret"));
+        let api = ResourceServer::builder(RESOURCE)
+            .clock(clock)
+            .http_client(issuer.fetch())
+            .trust(Issuer::introspect_by(ONE, endpoint))
+            .build()
+            .unwrap();
+        let check = async || {
+            let token = issuer.opaque_token().mint();
+            judge(&api, Presented::bearer(&token)).await
+        };
+        assert_eq!(check().await, Ok(ONE.into()));
+        tokio::time::sleep(Duration::from_secs(12 * 60 * 60)).await;
+        issuer.faults().set(Endpoint::Metadata, fault.clone());
+        let before = issuer.requests_to(Endpoint::Metadata);
+        for _ in 0..50 {
+            assert_eq!(check().await, Ok(ONE.into()), "{fault:?}");
+        }
+        let looks = issuer.requests_to(Endpoint::Metadata) - before;
+        assert!((1..=2).contains(&looks), "{fault:?}: one look at two places, not {looks}");
+        issuer.faults().clear(Endpoint::Metadata);
+        // An endpoint that is gone: the metadata is looked at, at most once a minute, and the place is not forgotten.
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(check().await, Ok(ONE.into()));
+        let before = issuer.requests_to(Endpoint::Metadata);
+        issuer.faults().set(Endpoint::Introspection, Fault::Status(StatusCode::NOT_FOUND));
+        for _ in 0..20 {
+            assert_eq!(check().await, Err(Kind::IntrospectionUnavailable));
+        }
+        assert_eq!(issuer.requests_to(Endpoint::Metadata), before, "within the minute");
+        issuer.faults().set(Endpoint::Metadata, Fault::Status(StatusCode::BAD_GATEWAY));
+        issuer.faults().clear(Endpoint::Introspection);
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(check().await, Ok(ONE.into()), "{fault:?}");
+        assert!(issuer.requests_to(Endpoint::Metadata) > before);
+    }
 }

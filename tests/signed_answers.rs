@@ -80,6 +80,11 @@ async fn int_14_signed_answers_are_asked_for_and_their_inner_object_is_judged() 
     scene.issuer.rotate();
     let token = scene.issuer.opaque_token().mint();
     assert_eq!(scene.check(&token).await, Ok(()));
+    // And after one that keeps the names of the keys, once the set is older than the cooldown.
+    tokio::time::sleep(std::time::Duration::from_secs(31)).await;
+    scene.issuer.rotate_in_place();
+    let token = scene.issuer.opaque_token().mint();
+    assert_eq!(scene.check(&token).await, Ok(()));
     // An answer is no access token.
     let answer = scene.answer().audience(RESOURCE).claim("sub", "ada").claim("exp", 9_999_999_999_u64).mint();
     assert_eq!(scene.check(&answer).await, Err(Kind::WrongType));

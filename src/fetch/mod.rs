@@ -129,8 +129,8 @@ pub(crate) async fn whole(fetch: &dyn Fetch, request: FetchRequest) -> Result<Fe
     Ok(response)
 }
 
-/// A document as it came.
-#[derive(Clone, Debug)]
+/// A document as it came. `Debug` prints nothing of its content, which may be somebody's claims.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FetchResponse {
     /// The status code.
@@ -145,6 +145,15 @@ impl FetchResponse {
     /// A response from its parts.
     pub fn new(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Self {
         Self { status, headers, body }
+    }
+}
+
+impl fmt::Debug for FetchResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchResponse")
+            .field("status", &self.status)
+            .field("octets", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -155,6 +155,11 @@ impl ClientAuth {
         }
     }
 
+    /// Whether all of it stands in the `Authorization` field, so that a question without a form can carry it.
+    pub(crate) fn fits_in_a_field(&self) -> bool {
+        matches!(self.method, Method::Basic { .. } | Method::Bearer(_) | Method::None)
+    }
+
     /// The credentials for a question to this issuer.
     pub(crate) fn credentials(&self, issuer: &str, now: UnixTime) -> Result<Credentials, FetchError> {
         self.make(issuer, now).map_err(|unusable| match unusable {

@@ -27,11 +27,22 @@ pub(crate) struct Cache {
     longest: Duration,
 }
 
-/// Entries are judged by their own time: `until` is by the injected monotonic clock.
+/// Entries are judged by their own time, and by both clocks: the monotonic one may stand still while a machine sleeps.
 #[derive(Clone)]
 struct Kept<T> {
     what: T,
-    until: Duration,
+    until: Asked,
+}
+
+impl<T> Kept<T> {
+    fn new(what: T, asked: Asked, life: Duration) -> Self {
+        let (wall, monotonic) = (asked.wall.saturating_add(life), asked.monotonic.saturating_add(life));
+        Self { what, until: Asked { wall, monotonic } }
+    }
+
+    fn serves(&self, now: Asked) -> bool {
+        now.monotonic < self.until.monotonic && now.wall < self.until.wall
+    }
 }
 
 impl Remembered for Kept<Held> {
@@ -53,7 +64,7 @@ pub(crate) enum Word {
     Refused(AuthError),
 }
 
-/// The moment at which an answer was asked for, by both clocks.
+/// A moment by both clocks, such as that at which an answer was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     pub(crate) wall: UnixTime,
@@ -67,15 +78,15 @@ impl Cache {
     }
 
     /// What is known at `now`. Never waits.
-    pub(crate) fn get(&self, token: &TokenDigest, now: Duration) -> Option<Word> {
+    pub(crate) fn get(&self, token: &TokenDigest, now: Asked) -> Option<Word> {
         if let Some(kept) = self.good.get(token) {
-            if now < kept.until {
+            if kept.serves(now) {
                 return Some(Word::Good(kept.what));
             }
             self.good.forget(token);
         }
         let kept = self.refused.get(token)?;
-        if now < kept.until {
+        if kept.serves(now) {
             return Some(Word::Refused(kept.what));
         }
         self.refused.forget(token);
@@ -90,8 +101,7 @@ impl Cache {
         };
         if !life.is_zero() {
             self.refused.forget(&token);
-            let until = asked.monotonic.saturating_add(life);
-            self.good.insert(token, Kept { what: held, until });
+            self.good.insert(token, Kept::new(held, asked, life));
         }
     }
 
@@ -99,8 +109,7 @@ impl Cache {
     pub(crate) fn refuse(&self, token: TokenDigest, error: AuthError, asked: Asked) {
         if is_lasting(error.kind()) {
             self.good.forget(&token);
-            let until = asked.monotonic.saturating_add(REFUSED_FOR);
-            self.refused.insert(token, Kept { what: error, until });
+            self.refused.insert(token, Kept::new(error, asked, REFUSED_FOR));
         }
     }
 

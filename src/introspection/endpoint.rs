@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     fetch::{FetchError, FetchErrorKind, FetchRequest, PostContent},
     introspection::{
+        CALL_TIMEOUT,
         auth::ClientAuth,
         introspector::{Introspected, IntrospectionFuture, Introspector, Question},
         response,
@@ -142,7 +143,14 @@ pub(crate) struct InMetadata {
     urls: UrlPolicy,
     clock: Arc<dyn Clock>,
     /// Held while it is read: whoever needs it waits, within its own deadline.
-    found: Mutex<Option<(Uri, Duration)>>,
+    found: Mutex<Option<Found>>,
+}
+
+/// The place that the metadata named last.
+struct Found {
+    url: Uri,
+    read_at: Duration,
+    read_again_at: Duration,
 }
 
 impl Introspector for Rfc7662 {
@@ -154,10 +162,10 @@ impl Introspector for Rfc7662 {
 impl Rfc7662 {
     async fn ask(&self, question: &Question) -> Result<Introspected, FetchError> {
         let url = self.place.find(question).await?;
-        let request = self.request(url, question)?;
+        let request = self.request(url.clone(), question)?;
         let response = question.fetch(request).await;
         if let Ok(response) = &response {
-            self.place.answered(response.status).await;
+            self.place.answered(&url, response.status).await;
         }
         Ok(match (response, &self.signed) {
             (Ok(response), None) => response::plain(response),
@@ -205,33 +213,49 @@ impl Place {
         };
         let mut found = place.found.lock().await;
         let now = place.clock.monotonic();
-        if let Some((url, at)) = &*found
-            && now.saturating_sub(*at) < REDISCOVER
+        if let Some(found) = &*found
+            && now < found.read_again_at
         {
-            return Ok(url.clone());
+            return Ok(found.url.clone());
         }
         let metadata = Metadata { url: &place.url, issuer: question.issuer(), urls: place.urls };
-        let url = metadata.endpoint(&**question.client(), "introspection_endpoint", false).await;
-        match (url.and_then(|url| uri(&url)), &*found) {
+        let look = metadata.endpoint(&**question.client(), "introspection_endpoint", false);
+        // A place that is known must not be missed because its metadata hangs.
+        let limit = if found.is_some() { LOOK_ELSEWHERE } else { CALL_TIMEOUT };
+        let url =
+            tokio::time::timeout(limit, look).await.unwrap_or_else(|_| Err(FetchErrorKind::Timeout.into()));
+        match (url.and_then(|url| uri(&url)), &mut *found) {
             (Ok(url), _) => {
-                *found = Some((url.clone(), now));
+                let read_again_at = now.saturating_add(REDISCOVER);
+                *found = Some(Found { url: url.clone(), read_at: now, read_again_at });
                 Ok(url)
             }
-            // Metadata that cannot be read says nothing against the place that it named before.
-            (Err(error), Some((url, _))) if error.kind() != FetchErrorKind::IssuerDiffers => Ok(url.clone()),
+            // Metadata that cannot be read says nothing against the place that it named before, and is left alone for a while.
+            (Err(error), Some(known)) if error.kind() != FetchErrorKind::IssuerDiffers => {
+                (known.read_at, known.read_again_at) = (now, now.saturating_add(READ_AGAIN));
+                Ok(known.url.clone())
+            }
             (Err(error), _) => Err(error),
         }
     }
 
-    /// An endpoint that is gone may have moved.
-    async fn answered(&self, status: StatusCode) {
+    /// An endpoint that is gone may have moved: its metadata is read again with the next question, at most once a minute.
+    async fn answered(&self, url: &Uri, status: StatusCode) {
         if let Self::InMetadata(place) = self
             && matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+            && let Some(found) = &mut *place.found.lock().await
+            && found.url == *url
         {
-            *place.found.lock().await = None;
+            found.read_again_at = found.read_again_at.min(found.read_at.saturating_add(READ_AGAIN));
         }
     }
 }
+
+/// Of the time of one question, what metadata may take where a place is known already.
+const LOOK_ELSEWHERE: Duration = Duration::from_secs(1);
+
+/// Between two looks at metadata that cannot be read, or that names a place where nothing is.
+const READ_AGAIN: Duration = Duration::from_secs(60);
 
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -100,7 +100,7 @@ impl Inquiry {
 
     /// What is kept of a token. Never waits.
     pub(super) fn known(&self, token: &TokenDigest) -> Option<Word> {
-        self.cache.get(token, self.clock.monotonic())
+        self.cache.get(token, self.moment())
     }
 
     /// What a word means at this moment; `None` where it was said of another kind of token.
@@ -114,15 +114,15 @@ impl Inquiry {
     /// What to do about a token that is not known. The error is for an issuer that is not asked at the moment: nobody queues
     /// for it.
     pub(super) fn board(&self, token: TokenDigest) -> Result<Boarding, AuthError> {
-        let now = self.clock.monotonic();
-        let stopped = self.breaker().stopped(now);
+        let now = self.moment();
+        let stopped = self.breaker().stopped(now.monotonic);
         if let Some(stopped) = stopped {
             return match self.known(&token) {
                 Some(word) => Ok(Boarding::Known(word)),
                 None => Err(self.stopped(stopped)),
             };
         }
-        Ok(self.flights.board(token, now, || self.cache.get(&token, now)))
+        Ok(self.flights.board(token, now.monotonic, || self.cache.get(&token, now)))
     }
 
     /// Asks about a token when its turn has come, and tells all who wait. Then, where that is called for, asks about one of
@@ -369,10 +369,8 @@ impl Drop for Call<'_> {
 /// The claims that came, if they are claims.
 fn read(said: Introspected) -> Result<Testimony, Introspected> {
     let Introspected::Active(claims) = said else { return Err(said) };
-    let malformed = |_| {
-        let why = "the claims are not one strict JSON object";
-        Introspected::Malformed(FetchError::new(FetchErrorKind::InvalidDocument, why))
-    };
+    let malformed =
+        |why: &'static str| Introspected::Malformed(FetchError::new(FetchErrorKind::InvalidDocument, why));
     Testimony::read(claims).map_err(malformed)
 }
 

@@ -28,7 +28,7 @@ enum Source {
 type Cause = Box<dyn StdError + Send + Sync>;
 
 /// A secret cannot be had. Nothing of it is in the text.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub(crate) enum SecretError {
     #[error("it is empty")]
     Empty,
@@ -38,6 +38,18 @@ pub(crate) enum SecretError {
     Function(#[source] Cause),
     #[error("its file holds more than 64 KiB")]
     TooLarge,
+}
+
+/// The function's own error may hold anything.
+impl fmt::Debug for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::File(_) => "File",
+            Self::Function(_) => "Function",
+            Self::TooLarge => "TooLarge",
+        })
+    }
 }
 
 impl Secret {

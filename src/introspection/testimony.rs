@@ -19,7 +19,7 @@ use crate::{
     policy::{ClaimPolicy, MayOmit, Profile, Times, check_binding},
     token::{
         claims::{Core, RegisteredClaims},
-        json::{JsonError, Nested, RawStr, scan_object},
+        json::{Kind, Nested, RawStr, scan_object},
     },
     validate::Verdict,
 };
@@ -58,16 +58,22 @@ pub(crate) enum Subject {
 }
 
 impl Testimony {
-    pub(crate) fn read(claims: String) -> Result<Self, JsonError> {
-        let mut is_access_token = true;
+    /// Claims that say themselves that the token is not active are no testimony. The error says what is wrong.
+    pub(crate) fn read(claims: String) -> Result<Self, &'static str> {
+        let (mut is_access_token, mut contradicts) = (true, false);
         scan_object(&claims, Nested::Unique, |name, value| {
+            contradicts |= name.is("active") && value.kind() != Kind::True;
             let is_kind = name.is("token_type") || name.is("token_use") || name.is("typ");
             if is_kind {
                 let text = value.raw_str(&claims).map(RawStr::unescape);
                 is_access_token &= text.is_some_and(|kind| names_access_token(&kind));
             }
-        })?;
-        Ok(Self { claims: RegisteredClaims::scan(claims)?, is_access_token })
+        })
+        .map_err(|_| NOT_JSON)?;
+        if contradicts {
+            return Err("it is called active, and its own `active` is not true");
+        }
+        Ok(Self { claims: RegisteredClaims::scan(claims).map_err(|_| NOT_JSON)?, is_access_token })
     }
 
     /// The whole policy, by the rules that hold for JWTs too.
@@ -177,6 +183,8 @@ fn names_access_token(kind: &str) -> bool {
         || kind == ACCESS_TOKEN_URN
         || NAMES.iter().any(|name| kind.eq_ignore_ascii_case(name))
 }
+
+const NOT_JSON: &str = "the claims are not one strict JSON object";
 
 const ACCESS_TOKEN_URN: &str = "urn:ietf:params:oauth:token-type:access_token";
 

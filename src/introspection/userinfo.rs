@@ -1,5 +1,7 @@
 //! How is a provider asked that has no RFC 7662, but tells whose token it is?
 
+use std::fmt;
+
 use http::{HeaderValue, StatusCode, Uri};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
@@ -57,7 +59,7 @@ use crate::{
 /// );
 /// # let _ = (discord, github, google);
 /// ```
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[must_use = "a provider is asked only when an issuer has it"]
 pub struct Userinfo {
     pub(crate) endpoint: String,
@@ -167,6 +169,9 @@ impl Userinfo {
             return Err("`BoundTo::pointer(..)` names no client: give your own client identifier");
         }
         match &self.way {
+            Way::Json(_, auth) if !auth.fits_in_a_field() => Err(
+                "`.post_json(..)` sends credentials in the `Authorization` field alone: use `ClientAuth::basic(..)`, `bearer(..)` or `none()`",
+            ),
             Way::Json(_, auth) => auth.check(),
             Way::Bearer | Way::Form(_) => Ok(()),
         }
@@ -241,6 +246,17 @@ impl Userinfo {
     }
 }
 
+/// A query of the URL may hold what does not belong into a log.
+impl fmt::Debug for Userinfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Userinfo")
+            .field("subject", &self.subject)
+            .field("bound_to", &self.bound_to)
+            .field("way", &self.way)
+            .finish_non_exhaustive()
+    }
+}
+
 impl From<Userinfo> for IntrospectionEndpoint {
     fn from(userinfo: Userinfo) -> Self {
         Self { whom: Whom::Userinfo(Box::new(userinfo)), hint: true, signed: false }
@@ -259,10 +275,15 @@ impl DangerousUserinfo {
     }
 }
 
-#[derive(Debug)]
 struct Asking {
     url: Uri,
     userinfo: Userinfo,
+}
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.userinfo.fmt(f)
+    }
 }
 
 impl Introspector for Asking {

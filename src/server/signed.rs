@@ -100,7 +100,15 @@ impl SignedAnswers {
         };
         drop(kid);
         let Some((payload, _)) = signature::verify(jwt, candidates) else {
-            return Reading::Done(Err(unusable("its signature does not hold")));
+            // The key may have been replaced under its name.
+            return match &self.keys {
+                Keys::Remote(remote) => match remote.signature_failed(sequence) {
+                    Wanted::Wait(attempt) => Reading::Wait(attempt),
+                    Wanted::JudgeAgain => Reading::Again,
+                    _ => Reading::Done(Err(unusable("its signature does not hold"))),
+                },
+                Keys::Fixed(_) => Reading::Done(Err(unusable("its signature does not hold"))),
+            };
         };
         Reading::Done(self.check(payload.claims()))
     }

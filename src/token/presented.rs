@@ -111,11 +111,17 @@ impl Shape {
         let (Some(first), Some(second)) = (segments.next(), segments.next()) else { return Self::Opaque };
         let is_jwt = match segments.count() {
             1 => is_object(first) || begins_like_a_jwt(first) || begins_like_a_jwt(second),
-            3 if is_object(first) => false,
+            3 if is_encrypted(first) => false,
             _ => begins_like_a_jwt(first) || begins_like_a_jwt(second),
         };
         if is_jwt { Self::Jwt } else { Self::Opaque }
     }
+}
+
+/// Whether a segment is the header of an encrypted JWT (RFC 7516 §4.1.2). A JWT with dots behind it has none such.
+fn is_encrypted(segment: &[u8]) -> bool {
+    let names_it = |text: Vec<u8>| text.windows(5).any(|part| part == b"\"enc\"");
+    is_object(segment) && FORGIVING.decode(segment).is_ok_and(names_it)
 }
 
 /// Whether a segment is an object in base64url, as the first one of a JWT is.
@@ -131,9 +137,11 @@ fn is_object(segment: &[u8]) -> bool {
 /// behind may be damaged. Of opaque tokens with a dot, less than one in a million looks like this.
 fn begins_like_a_jwt(segment: &[u8]) -> bool {
     let Some(start) = segment.get(..8) else { return false };
-    match FORGIVING.decode(start).as_deref() {
-        Ok([b'{', b'"', name @ ..]) => name.iter().all(|byte| byte.is_ascii_graphic()),
-        Ok(_) | Err(_) => false,
+    let Ok(start) = FORGIVING.decode(start) else { return false };
+    let Some(inside) = start.strip_prefix(b"{") else { return false };
+    match inside.trim_ascii_start() {
+        [b'"', name @ ..] => name.iter().all(|byte| byte.is_ascii_graphic()),
+        _ => false,
     }
 }
 
@@ -171,6 +179,9 @@ mod tests {
             ("eyJhbGci!iJSUzI1NiJ9.e30.AA", Shape::Jwt),
             ("eyJhbGciOiJSUzI1NiJ9.e30", Shape::Jwt),
             ("eyJhbGciOiJSUzI1NiJ9.e30.AA.AA", Shape::Jwt),
+            ("eyJhbGciOiJSUzI1NiJ9.e30.AA..", Shape::Jwt),
+            ("eyAiYWxnIjoiUlMyNTYifQ.e30", Shape::Jwt),
+            ("ewogImFsZyI6IlJTMjU2In0.e30", Shape::Jwt),
             ("!yJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJpIn0.AA", Shape::Jwt),
             ("AA.eyJpc3MiOiJpIn0", Shape::Jwt),
             ("eyJhbGciOiJSUzI1NiJ9", Shape::Opaque),
