@@ -321,6 +321,26 @@ fn jwk_15_a_url_with_credentials_is_refused_and_not_shown() {
 }
 
 #[test]
+fn jwk_15_what_a_query_holds_is_not_shown() {
+    for url in [
+        "http://issuer.example/jwks?key=hunter2",
+        "https://issuer.example/jwks?key=hunter2#fragment",
+        "https://issuer.example/jwks#hunter2",
+        "https://issuer.example:99999/jwks?key=hunter2",
+        "issuer.example/jwks?at=a@key=hunter2",
+        "https://user@[1/jwks?at=a@key=hunter2",
+        "https://user:hunter2@issuer.example/jwks?key=hunter2",
+    ] {
+        for issuer in [Issuer::discover(url), Issuer::jwks_uri(ISSUER, url)] {
+            let error = refused(issuer);
+            assert!(!everything(&error).contains("hunter2"), "{url}: {}", everything(&error));
+        }
+    }
+    let error = refused(Issuer::jwks_uri(ISSUER, "http://issuer.example/jwks?key=hunter2"));
+    assert!(error.to_string().contains("`http://issuer.example/jwks`"), "what is meant can be seen: {error}");
+}
+
+#[test]
 fn an_issuer_identifier_with_credentials_is_refused_whatever_its_keys() {
     let secret = "https://user:hunter2@issuer.example";
     for issuer in [

@@ -23,15 +23,15 @@ use std::{
 
 use axum::extract::FromRequestParts as _;
 use bearergate::{
-    AccessToken, Algorithm, AuthError, AuthErrorKind, Claims, ClientAuth, Issuer, Presented, Refusal,
-    ResourceServer, Scoped, Secret, UnixTime, Validated, scopes,
+    AccessToken, Algorithm, AuthError, AuthErrorKind, Claims, ClientAuth, FetchRequest, Issuer, PostContent,
+    Presented, Refusal, ResourceServer, Scoped, Secret, UnixTime, Validated, scopes,
     testing::{TestClock, TestIssuer, TokenBuilder},
 };
 use common::{
     Api, ISSUER, NOW, NoNetwork, RESOURCE, StillClock, at_once, encode, es256, issuer, jwk, keys::pem,
     log::Log, segments, set, trusted, with,
 };
-use http::{Method, Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use serde::Deserialize;
 use serde_json::json;
 use tower::{Layer as _, Service as _, ServiceExt as _};
@@ -465,6 +465,20 @@ fn ops_01_an_issuer_prints_no_secret_of_its_configuration() {
     }
     let shown = format!("{:?}", Issuer::discover(ISSUER));
     assert!(shown.contains(ISSUER), "which issuer it is can be seen: {shown}");
+}
+
+#[test]
+fn ops_01_a_request_for_a_document_prints_where_and_nothing_more() {
+    let url = Uri::from_static("https://user:hunter2@issuer.example:8443/jwks?key=hunter2");
+    let field = HeaderValue::from_static("Basic hunter2");
+    let request = FetchRequest::get(url, "application/json", 1)
+        .authorized(Some(field))
+        .posting(PostContent::form("token=hunter2"));
+    let shown = format!("{request:?} {request:#?}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for place in ["https", "issuer.example", "8443", "/jwks"] {
+        assert!(shown.contains(place), "{place}: {shown}");
+    }
 }
 
 #[test]

@@ -90,11 +90,23 @@ impl FetchRequest {
     }
 }
 
+impl fmt::Debug for FetchRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchRequest")
+            .field("scheme", &self.url.scheme_str())
+            .field("host", &self.url.host())
+            .field("port", &self.url.port_u16())
+            .field("path", &self.url.path())
+            .field("is_post", &self.post.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
 /// The answer to come.
 pub type FetchFuture = Pin<Box<dyn Future<Output = Result<FetchResponse, FetchError>> + Send>>;
 
-/// A request for a document.
-#[derive(Clone, Debug)]
+/// A request for a document. `Debug` prints its URL without credentials and query, and nothing of what it sends.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FetchRequest {
     /// Where the document is.

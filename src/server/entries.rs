@@ -31,7 +31,7 @@ use crate::{
     },
     policy::{Audience, ClaimPolicy, IssuerId, MayOmit},
     server::{
-        issuer::{Answer, Issuer, KeySource, MAX_LEEWAY, without_credentials},
+        issuer::{Answer, Issuer, KeySource, MAX_LEEWAY, without_credentials, without_query},
         means::{Asked, Means},
         selector::Selection,
     },
@@ -98,7 +98,7 @@ impl Entry {
         // It stands in logs, in `health()` and in the metadata.
         if Url::parse(&issuer.id).is_ok_and(|url| !url.username().is_empty() || url.password().is_some()) {
             let reason = "it carries credentials: remove them";
-            return Err(ConfigError::UnusableUrl { url: name(), reason });
+            return Err(ConfigError::UnusableUrl { url: without_query(&issuer.id), reason });
         }
         let by_keys = issuer.keys != KeySource::Nowhere;
         if by_keys && !backend::AVAILABLE {

@@ -334,6 +334,16 @@ pub(crate) fn without_credentials(text: &str) -> String {
     }
 }
 
+/// The place of a document as it may be shown: a query may be a secret.
+pub(crate) fn without_query(text: &str) -> String {
+    let is_url = Url::parse(text).is_ok_and(|url| url.has_host());
+    // An `@` in the query of what is no URL: what stands behind it is still the query.
+    if !is_url && text.rsplit_once('@').is_some_and(|(before, _)| before.contains(['?', '#'])) {
+        return "…".to_owned();
+    }
+    without_credentials(text).split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
 /// Well-kept clocks differ by less than a second; this is for the others.
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(60);
 

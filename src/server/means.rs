@@ -24,7 +24,7 @@ use crate::{
     policy::{MayOmit, OmittableClaim, Profile},
     server::{
         entries::Shared,
-        issuer::{AskAbout, Issuer, KeySource, MAX_CACHE_TIME, without_credentials},
+        issuer::{AskAbout, Issuer, KeySource, MAX_CACHE_TIME, without_credentials, without_query},
         signed::{Keys, SignedAnswers},
     },
 };
@@ -204,18 +204,16 @@ fn identifier(issuer: &Issuer, urls: UrlPolicy, shared: &Shared) -> Result<Url, 
     // RFC 8414 §2
     if url.query().is_some() {
         let reason = "an issuer identifier has no query: remove it";
-        return Err(ConfigError::UnusableUrl { url: without_credentials(&issuer.id), reason });
+        return Err(ConfigError::UnusableUrl { url: without_query(&issuer.id), reason });
     }
     Ok(url)
 }
 
 /// A URL that may be asked.
 fn usable(text: &str, urls: UrlPolicy, shared: &Shared) -> Result<Url, ConfigError> {
-    let url = Url::parse(text).map_err(|error| ConfigError::InvalidUrl {
-        url: without_credentials(text),
-        source: Box::new(error),
-    })?;
-    let unusable = |reason| ConfigError::UnusableUrl { url: without_credentials(text), reason };
+    let url = Url::parse(text)
+        .map_err(|error| ConfigError::InvalidUrl { url: without_query(text), source: Box::new(error) })?;
+    let unusable = |reason| ConfigError::UnusableUrl { url: without_query(text), reason };
     urls.check(&url).map_err(unusable)?;
     if url.scheme() == "https" && !shared.https {
         return Err(unusable(
