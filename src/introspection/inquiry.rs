@@ -98,15 +98,20 @@ impl Inquiry {
         self.clock.wall()
     }
 
-    /// What is kept of a token. Never waits.
-    pub(super) fn known(&self, token: &TokenDigest) -> Option<Word> {
-        self.cache.get(token, self.moment())
+    /// The verdict by what is kept of a token. Never waits.
+    pub(super) fn known(&self, token: &TokenDigest, subject: Subject) -> Option<Verdict> {
+        let now = self.moment();
+        self.meaning(self.cache.get(token, now)?, subject, now.wall)
     }
 
     /// What a word means at this moment; `None` where it was said of another kind of token.
     pub(super) fn judge(&self, word: Word, subject: Subject) -> Option<Verdict> {
+        self.meaning(word, subject, self.wall())
+    }
+
+    fn meaning(&self, word: Word, subject: Subject, now: UnixTime) -> Option<Verdict> {
         match word {
-            Word::Good(held) => held.verdict(&self.rules, subject, self.wall()),
+            Word::Good(held) => held.verdict(&self.rules, subject, now),
             Word::Refused(error) => Some(Err(error)),
         }
     }
@@ -117,7 +122,7 @@ impl Inquiry {
         let now = self.moment();
         let stopped = self.breaker().stopped(now.monotonic);
         if let Some(stopped) = stopped {
-            return match self.known(&token) {
+            return match self.cache.get(&token, now) {
                 Some(word) => Ok(Boarding::Known(word)),
                 None => Err(self.stopped(stopped)),
             };

@@ -311,6 +311,11 @@ impl<'e> View<'e> {
     pub(crate) fn seen(&self) -> Sequence {
         self.seen.get()
     }
+
+    /// The moment for which it shows the keys.
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.monotonic
+    }
 }
 
 /// The keys of an entry at one moment.

@@ -110,7 +110,7 @@ impl Inner {
             let view = View::new(&entries, &self.shared);
             if let Some(cache) = &self.verified {
                 let digest = TokenDigest::of(token);
-                if let Some((entry, core)) = self.remembered(cache, &digest, &entries) {
+                if let Some((entry, core)) = self.remembered(cache, &digest, &entries, view.monotonic()) {
                     return confirmed(token, entry, core);
                 }
                 let mut witness = None;
@@ -137,6 +137,7 @@ impl Inner {
         cache: &VerifiedTokens<Entry>,
         token: &TokenDigest,
         entries: &'e Entries,
+        now: Duration,
     ) -> Option<(&'e Arc<Entry>, Arc<Core>)> {
         let verified = cache.get(token)?;
         let entry = entries.find(verified.issuer()).filter(|entry| verified.is_of(entry))?;
@@ -144,7 +145,7 @@ impl Inner {
             // They never change.
             Means::Fixed(_) => (),
             Means::Remote(remote) => {
-                let (current, sequence) = remote.current(self.shared.clock.monotonic());
+                let (current, sequence) = remote.current(now);
                 if !verified.finds_its_key(current?.as_ref(), sequence) {
                     return None;
                 }
