@@ -184,6 +184,20 @@ async fn issuers_of_one_owner_can_be_asked_in_order() {
     assert_eq!(judge(&api, Presented::bearer(&of_two)).await, Ok(TWO.into()));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_is_removed_before_its_turn_does_not_get_the_token() {
+    let network = Network::new();
+    let api = network.build(|builder| builder.dangerous().ask_in_order());
+    let of_two = network.issuers[1].opaque_token().mint();
+    network.issuers[0].faults().set(Endpoint::Introspection, Fault::Slow(Duration::from_secs(1)));
+    let (outcome, ()) = tokio::join!(judge(&api, Presented::bearer(&of_two)), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(api.issuers().remove(TWO).unwrap());
+    });
+    assert_eq!(outcome, Err(Kind::Inactive), "by the word of the one that is left");
+    assert_eq!(network.asked(), [ONE]);
+}
+
 #[test]
 fn several_introspected_issuers_need_a_selector_that_knows_them() {
     let network = Network::new();

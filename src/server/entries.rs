@@ -226,6 +226,11 @@ impl Entries {
         self.by_issuer.get(issuer)
     }
 
+    /// Whether its issuer is trusted by this very entry.
+    pub(crate) fn holds(&self, entry: &Arc<Entry>) -> bool {
+        self.find(entry.id().as_str()).is_some_and(|known| Arc::ptr_eq(known, entry))
+    }
+
     /// How an issuer without an entry differs from one that has one. Nothing of the token's text is kept.
     fn nearly(&self, issuer: &str) -> Option<NearMiss> {
         if issuer.len() > LONGEST_COMPARED {

@@ -236,10 +236,13 @@ impl About {
 }
 
 impl Asking {
-    /// Asks until one says that the token is good.
-    async fn verdict(&self, token: &[u8]) -> Verdict {
+    /// Asks until one says that the token is good. Nobody gets the token who is no longer trusted when his turn comes.
+    async fn verdict(&self, server: &Weak<Inner>, token: &[u8]) -> Verdict {
         let mut refusals = Refusals::default();
         for entry in &self.entries {
+            if server.upgrade().is_some_and(|server| !server.entries.load().holds(entry)) {
+                break;
+            }
             let Some(introspection) = self.about.whom(entry) else { continue };
             match introspection.ask(token, self.about.subject()).await {
                 Ok(core) => return self.about.agreed(core),
@@ -252,10 +255,10 @@ impl Asking {
     /// What to do if the issuers are not the same any more that were asked; `None` if they are.
     fn again(&self, server: &Inner, token: &[u8]) -> Option<Step> {
         let entries = server.entries.load();
-        let known = |entry: &Arc<Entry>| entries.find(entry.id().as_str());
-        if self.entries.iter().all(|entry| known(entry).is_some_and(|known| Arc::ptr_eq(known, entry))) {
+        if self.entries.iter().all(|entry| entries.holds(entry)) {
             return None;
         }
+        let known = |entry: &Arc<Entry>| entries.find(entry.id().as_str());
         Some(match &self.about {
             // What was chosen by the request stays chosen.
             About::Opaque => {
@@ -358,7 +361,7 @@ async fn settle(server: Weak<Inner>, token: SecretBox<[u8]>, mut step: Step) -> 
                 server.step(&Presented::bearer_bytes(token), waiting.recheck)
             }
             Step::Ask(asking) => {
-                let verdict = asking.verdict(token).await;
+                let verdict = asking.verdict(&server, token).await;
                 // An answer counts only as long as its issuer is trusted as it was.
                 match server.upgrade().and_then(|server| asking.again(&server, token)) {
                     Some(step) => step,
