@@ -1,6 +1,7 @@
 //! Is this text a JWS in compact serialization, and what does it claim before anyone verified it?
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use memchr::{memchr, memrchr};
 
 use crate::{
     error::AuthErrorKind::{self, AlgorithmNotAllowed, CriticalExtension, MalformedToken, WrongType},
@@ -61,15 +62,15 @@ pub(crate) struct Segments<'t> {
 impl<'t> Segments<'t> {
     /// Exactly two dots (RFC 7515 §3.1). A third one stands in the payload and fails there.
     pub(crate) fn split(token: &'t [u8]) -> Result<Self, AuthErrorKind> {
-        let last_dot = token.iter().rposition(|byte| *byte == b'.').ok_or(MalformedToken)?;
+        let last_dot = memrchr(b'.', token).ok_or(MalformedToken)?;
         let (signing_input, signature) = token.split_at_checked(last_dot).ok_or(MalformedToken)?;
-        let first_dot = signing_input.iter().position(|byte| *byte == b'.').ok_or(MalformedToken)?;
+        let first_dot = memchr(b'.', signing_input).ok_or(MalformedToken)?;
         let (header, payload) = signing_input.split_at_checked(first_dot).ok_or(MalformedToken)?;
         let (Some((_, payload)), Some((_, signature))) = (payload.split_first(), signature.split_first())
         else {
             return Err(MalformedToken);
         };
-        if header.is_empty() || payload.is_empty() || payload.contains(&b'.') {
+        if header.is_empty() || payload.is_empty() || memchr(b'.', payload).is_some() {
             return Err(MalformedToken);
         }
         Ok(Self { header, payload, signature, signing_input })
