@@ -1,4 +1,5 @@
-//! The accept path: a request through the layer beside the bare signature check of the same token, in the same run.
+//! The accept path: a request through the layer beside the bare signature check of the same token, in the same run; and what is
+//! left beside the signature, beside what no service can do without: base64 of the payload, and serde_json into its claims.
 //!
 //! ```sh
 //! cargo bench --bench accept
@@ -6,28 +7,86 @@
 //!
 //! Criterion prints each time; the table at the end holds the ratios, from rounds that take turns, so that a noisy
 //! machine disturbs all columns alike.
-#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a bench fails by panicking")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a bench fails by panicking"
+)]
 #![expect(clippy::print_stdout, reason = "a bench talks to its reader")]
-#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
 mod common;
 
-use std::time::Instant;
+use std::process::ExitCode;
 
-use common::{ALGORITHMS, Subject, bare, call, tokens};
+use bearergate::Algorithm;
+use common::{
+    ALGORITHMS, Subject, bare, call,
+    figures::{Bounds, Rows, is_quick},
+    measure::take_turns,
+    tokens,
+};
 use criterion::Criterion;
 
 /// Distinct tokens, used in turn.
 const TOKENS: usize = 1024;
 
-fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
+/// What the layer may take beside the signature: so many times the parsing of payload and claims.
+const PARSINGS: f64 = 2.6;
+
+fn main() -> ExitCode {
     let subjects = ALGORITHMS.map(|algorithm| {
         let (jwks, tokens) = tokens(algorithm, TOKENS);
         println!("{algorithm}: tokens of {} octets", tokens[0].len());
         Subject::new(algorithm, &jwks, &tokens)
     });
+    if !is_quick() && !std::env::args().any(|argument| argument == "--strict") {
+        by_criterion(&subjects);
+    }
+
+    println!(
+        "\nan accepted request, in ns (medians of rounds that take turns), and in instructions: `scripts/instructions`"
+    );
+    println!(
+        "{:<10} {:>8} {:>8} {:>8} {:>8} {:>26} {:>16}",
+        "algorithm", "check", "parsing", "service", "layer", "(layer - service) / check", "rest / parsing"
+    );
+    let (mut bounds, mut rows) =
+        (Bounds::default(), Rows::new("accept", "algorithm,check_ns,parsing_ns,service_ns,layer_ns"));
     for subject in &subjects {
+        let (mut service, mut layered) = (bare(), subject.layered(bare()));
+        let [check, parsing, without, with] = take_turns(
+            if is_quick() { 11 } else { 201 },
+            200,
+            [
+                &mut |turn| subject.raw(turn),
+                &mut |turn| subject.parse(turn),
+                &mut |turn| call(&mut service, subject.request(turn)),
+                &mut |turn| call(&mut layered, subject.request(turn)),
+            ],
+        );
+        let net = with - without;
+        let rest = (net - check) / parsing;
+        println!(
+            "{:<10} {check:>8.0} {parsing:>8.0} {without:>8.0} {with:>8.0} {:>26.3} {rest:>16.2} {}",
+            subject.algorithm.name(),
+            net / check,
+            // Beside the other checks it is lost in noise: instructions judge it there.
+            if subject.algorithm == Algorithm::Rs256 {
+                bounds.at_most(rest, PARSINGS)
+            } else {
+                String::new()
+            }
+        );
+        rows.add(format_args!("{},{check:.0},{parsing:.0},{without:.0},{with:.0}", subject.algorithm.name()));
+    }
+    rows.keep();
+    bounds.end()
+}
+
+fn by_criterion(subjects: &[Subject]) {
+    let mut criterion = Criterion::default().configure_from_args();
+    for subject in subjects {
         let mut group = criterion.benchmark_group(subject.algorithm.name());
         let mut turn = 0;
         group.bench_function("verify_sig", |bencher| {
@@ -53,36 +112,4 @@ fn main() {
         group.finish();
     }
     criterion.final_summary();
-
-    println!(
-        "\nratio to `ParsedPublicKey::verify_sig` of the same token (medians of rounds that take turns)"
-    );
-    println!("{:<10} {:>12} {:>18}", "algorithm", "layer", "layer - service");
-    for subject in &subjects {
-        let (raw, without, with) = take_turns(subject);
-        println!("{:<10} {:>12.3} {:>18.3}", subject.algorithm.name(), with / raw, (with - without) / raw);
-    }
-}
-
-/// Median times of a raw check, of the bare service, and of the layer, in nanoseconds.
-fn take_turns(subject: &Subject) -> (f64, f64, f64) {
-    const ROUNDS: usize = 101;
-    const CALLS: usize = 200;
-    let (mut bare_service, mut layered) = (bare(), subject.layered(bare()));
-    let mut samples = [const { Vec::new() }; 3];
-    for _ in 0..ROUNDS {
-        let mut time = |place: usize, work: &mut dyn FnMut(usize)| {
-            let start = Instant::now();
-            (0..CALLS).for_each(work);
-            samples[place].push(start.elapsed().as_secs_f64() * 1e9 / CALLS as f64);
-        };
-        time(0, &mut |turn| subject.raw(turn));
-        time(1, &mut |turn| call(&mut bare_service, subject.request(turn)));
-        time(2, &mut |turn| call(&mut layered, subject.request(turn)));
-    }
-    let [raw, without, with] = samples.map(|mut sample| {
-        sample.sort_by(f64::total_cmp);
-        sample[ROUNDS / 2]
-    });
-    (raw, without, with)
 }

@@ -1,15 +1,20 @@
 //! What `scripts/instructions` counts under callgrind: one way to handle tokens, so many times, and nothing else.
 //!
 //! Keys are made by `prepare`, in a run of its own, because making them costs a random number of instructions.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a bench fails by panicking")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a bench fails by panicking"
+)]
 #![expect(clippy::print_stdout, reason = "a bench talks to its reader")]
 
 mod common;
 
 use std::{fs, path::Path};
 
-use bearergate::Algorithm;
-use common::{ALGORITHMS, Subject, bare, call, tokens};
+use bearergate::{Algorithm, Clock as _, SystemClock};
+use common::{ALGORITHMS, Subject, bare, call, refusals::refusals, tokens};
 
 const TOKENS: usize = 64;
 
@@ -34,14 +39,22 @@ fn prepare(folder: &Path) {
 
 fn run(folder: &Path, algorithm: Algorithm, way: &str, count: usize) {
     let read = |extension: &str| fs::read_to_string(folder.join(format!("{algorithm}.{extension}"))).unwrap();
-    let tokens: Vec<String> = read("tokens").lines().map(str::to_owned).collect();
-    let subject = Subject::new(algorithm, &read("jwks"), &tokens);
+    let (jwks, tokens) = (read("jwks"), read("tokens"));
+    let tokens: Vec<String> = tokens.lines().map(str::to_owned).collect();
+    let subject = Subject::by(algorithm, &jwks, &tokens, |builder| match way {
+        "remembered" => builder.with_token_cache(1000),
+        _ => builder,
+    });
     let (mut service, mut layered) = (bare(), subject.layered(bare()));
-    for turn in 0..count {
-        match way {
-            "raw" => subject.raw(turn),
-            "service" => call(&mut service, subject.request(turn)),
-            _ => call(&mut layered, subject.request(turn)),
+    let repeat = |work: &mut dyn FnMut(usize)| (0..count).for_each(work);
+    match way {
+        "check" => repeat(&mut |turn| subject.raw(turn)),
+        "parsing" => repeat(&mut |turn| subject.parse(turn)),
+        "service" => repeat(&mut |turn| call(&mut service, subject.request(turn))),
+        "accepted" | "remembered" => repeat(&mut |turn| call(&mut layered, subject.request(turn))),
+        reason => {
+            let refusals = refusals(&jwks, &tokens[0], SystemClock::default().wall());
+            repeat(&mut refusals.iter().find(|refused| refused.name == reason).unwrap().way());
         }
     }
 }

@@ -5,10 +5,16 @@
     missing_docs,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "shared by several benches, which fail by panicking"
 )]
+
+pub mod figures;
+pub mod measure;
+pub mod refusals;
 
 use std::{
     convert::Infallible,
@@ -62,6 +68,7 @@ pub struct Subject {
     /// Signing input and signature.
     signed: Vec<(Vec<u8>, Vec<u8>)>,
     key: ParsedPublicKey,
+    jwks: String,
     api: ResourceServer,
 }
 
@@ -88,7 +95,11 @@ impl Subject {
                 (input.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode(signature).unwrap())
             })
             .collect();
-        Self { algorithm, fields, signed, key: public_key(jwks, algorithm), api }
+        Self { algorithm, fields, signed, key: public_key(jwks, algorithm), jwks: jwks.to_owned(), api }
+    }
+
+    pub fn jwks(&self) -> &str {
+        &self.jwks
     }
 
     pub fn request(&self, turn: usize) -> Request<()> {
@@ -101,6 +112,15 @@ impl Subject {
     pub fn raw(&self, turn: usize) {
         let (input, signature) = &self.signed[turn % self.signed.len()];
         self.key.verify_sig(black_box(input), black_box(signature)).unwrap();
+    }
+
+    /// What stands beside the signature at the least: base64 of the payload, and serde_json into the service's claims.
+    pub fn parse(&self, turn: usize) {
+        let (input, _) = &self.signed[turn % self.signed.len()];
+        let payload = input.rsplit(|octet| *octet == b'.').next().unwrap();
+        let octets = URL_SAFE_NO_PAD.decode(black_box(payload)).unwrap();
+        let claims: MyClaims = serde_json::from_slice(&octets).unwrap();
+        black_box(claims);
     }
 
     pub fn layered<S>(&self, service: S) -> BearerAuth<S, MyClaims> {
@@ -131,14 +151,22 @@ pub fn bare() -> impl Service<Request<()>, Response = Response<()>, Error = Infa
     })
 }
 
-/// Calls a service whose answer is there at once.
-pub fn call<S: Service<Request<()>, Response = Response<()>, Error = Infallible>>(
-    service: &mut S,
-    request: Request<()>,
-) {
+/// What a service answers at once.
+pub fn answer<S>(service: &mut S, request: Request<()>) -> Response<()>
+where
+    S: Service<Request<()>, Response = Response<()>, Error = Infallible>,
+{
     let mut future = pin!(service.call(request));
     let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
-        panic!("an accepted request never waits")
+        panic!("nothing is to be waited for")
     };
-    assert_eq!(response.status(), StatusCode::OK);
+    response
+}
+
+/// Calls a service that accepts at once.
+pub fn call<S>(service: &mut S, request: Request<()>)
+where
+    S: Service<Request<()>, Response = Response<()>, Error = Infallible>,
+{
+    assert_eq!(answer(service, request).status(), StatusCode::OK);
 }
