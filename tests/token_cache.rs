@@ -177,6 +177,22 @@ async fn ops_05_each_claims_type_sees_its_own_and_no_token_is_known_by_a_part() 
     let other = if signature.starts_with('A') { "B" } else { "A" };
     let forged = format!("{input}.{other}{}", &signature[1..]);
     assert_eq!(scene.check(&forged).await, Err(Kind::InvalidSignature));
+    // The signature of a token that is remembered, under the text of others.
+    let richer = scene.issuer.token().claim("tenant", "other").mint();
+    let (richer, _) = richer.rsplit_once('.').unwrap();
+    let odd = scene.issuer.token().claim("tenant", "acme").header("x", 1).mint();
+    let odd_header = odd.split_once('.').unwrap().0;
+    let payload = input.split_once('.').unwrap().1;
+    for signed in
+        [richer.to_owned(), format!("{odd_header}.{payload}"), format!("{input}A"), input[1..].to_owned()]
+    {
+        let outcome = scene.check(&format!("{signed}.{signature}")).await;
+        assert!(
+            matches!(outcome, Err(Kind::InvalidSignature | Kind::MalformedToken)),
+            "{signed}: {outcome:?}"
+        );
+    }
+    assert_eq!(scene.check(&token).await, Ok(()), "and it is still good itself");
     assert_eq!(scene.check(input).await, Err(Kind::MalformedToken));
     // Told to forget, it checks anew, and comes to the same.
     scene.api.cached_tokens().forget(&token);

@@ -18,7 +18,11 @@ use crate::{
         Decision,
     },
     introspection::{Introspection, Subject},
-    jwt::{Judgement, cache::VerifiedTokens, judge},
+    jwt::{
+        Judgement,
+        cache::{Sought, VerifiedTokens},
+        judge,
+    },
     keys::{
         refresh::Sequence,
         remote::{Attempt, Remote, Wanted},
@@ -30,7 +34,6 @@ use crate::{
     },
     token::{
         claims::Core,
-        digest::TokenDigest,
         presented::{Presented, Shape},
     },
     validate::{ValidateToken, Validation, Verdict},
@@ -108,15 +111,16 @@ impl Inner {
                 return refused.unwrap_or_else(|| by_word(token, chosen(), About::Opaque));
             }
             let view = View::new(&entries, &self.shared);
-            if let Some(cache) = &self.verified {
-                let digest = TokenDigest::of(token);
-                if let Some((entry, core)) = self.remembered(cache, &digest, &entries, view.monotonic()) {
+            let is_short = token.len() <= self.shared.max_token_bytes;
+            if let Some(cache) = self.verified.as_ref().filter(|_| is_short) {
+                let sought = Sought::new(token);
+                if let Some((entry, core)) = self.remembered(cache, sought, &entries, view.monotonic()) {
                     return confirmed(token, entry, core);
                 }
                 let mut witness = None;
                 let judgement = judge(token, &view, self.shared.clock.wall(), &mut witness);
                 if let Some(step) = stepped(token, rechecked, &view, judgement, |entry, core| match witness {
-                    Some(witness) => cache.keep(digest, entry, witness, core, view.seen()),
+                    Some(witness) => cache.keep(sought, entry, witness, core, view.seen()),
                     None => Arc::new(core),
                 }) {
                     return step;
@@ -135,7 +139,7 @@ impl Inner {
     fn remembered<'e>(
         &self,
         cache: &VerifiedTokens<Entry>,
-        token: &TokenDigest,
+        token: Sought<'_>,
         entries: &'e Entries,
         now: Duration,
     ) -> Option<(&'e Arc<Entry>, Arc<Core>)> {
