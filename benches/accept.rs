@@ -5,7 +5,7 @@
 //! cargo bench --bench accept
 //! ```
 //!
-//! Criterion prints each time; the table at the end holds the ratios, from rounds that take turns, so that a noisy
+//! Criterion prints each time, unless `--strict` or `--quick` is given; the table at the end holds the ratios, from rounds that take turns, so that a noisy
 //! machine disturbs all columns alike.
 #![allow(
     clippy::arithmetic_side_effects,
