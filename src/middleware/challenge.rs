@@ -1,6 +1,6 @@
 //! What does the `WWW-Authenticate` field say?
 
-use std::{fmt::Write as _, sync::OnceLock};
+use std::sync::OnceLock;
 
 use http::HeaderValue;
 
@@ -41,7 +41,8 @@ impl Responder {
             Challenge::Plain => None,
             Challenge::Error(code) => Some(code),
         };
-        let mut text = String::from("Bearer");
+        let mut text = String::with_capacity(USUAL_LENGTH);
+        text.push_str("Bearer");
         parameter(&mut text, "realm", &self.realm);
         if let Some(url) = self.resource_metadata.get() {
             parameter(&mut text, "resource_metadata", url);
@@ -73,12 +74,19 @@ impl Responder {
 
 /// Adds a parameter as a quoted string. What a quoted string cannot hold unescaped, or RFC 6750 §3 forbids, is left out.
 fn parameter(text: &mut String, name: &str, value: &str) {
-    let separator = if text.ends_with('"') { "," } else { "" };
-    let value = value.chars().filter(|char| is_quotable(*char));
-    let _infallible = write!(text, "{separator} {name}=\"");
-    text.extend(value);
+    text.push_str(if text.ends_with('"') { ", " } else { " " });
+    text.push_str(name);
+    text.push_str("=\"");
+    if value.bytes().all(|octet| is_quotable(octet.into())) {
+        text.push_str(value);
+    } else {
+        text.extend(value.chars().filter(|char| is_quotable(*char)));
+    }
     text.push('"');
 }
+
+/// Realm, code and description; longer ones grow it.
+const USUAL_LENGTH: usize = 256;
 
 /// `%x20-21 / %x23-5B / %x5D-7E` (RFC 6750 §3).
 pub(crate) fn is_quotable(char: char) -> bool {
