@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
 
     println!(
-        "\nan accepted request, in ns (medians of rounds that take turns), and in instructions: `scripts/instructions`"
+        "\nan accepted request, in ns (the quickest tenth of rounds that take turns), and in instructions: `scripts/instructions`"
     );
     println!(
         "{:<10} {:>8} {:>8} {:>8} {:>8} {:>26} {:>16}",

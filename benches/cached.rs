@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 fn hits(bounds: &mut Bounds) {
-    println!("a token that comes again, in ns (medians of rounds that take turns)");
+    println!("a token that comes again, in ns (the quickest tenth of rounds that take turns)");
     println!(
         "{:<24} {:>8} {:>6} {:>6} {:>8} {:>7} {:>28} {:>10} {:>15}",
         "tokens",

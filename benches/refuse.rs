@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     let subject = Subject::new(Algorithm::Rs256, &jwks, &tokens);
     let mut service = bare();
     let (mut bounds, mut rows) = (Bounds::default(), Rows::new("refuse", "reason,check_ns,layer_ns,ratio"));
-    println!("a refusal through the layer, in ns (medians of rounds that take turns)");
+    println!("a refusal through the layer, in ns (the quickest tenth of rounds that take turns)");
     println!("{:<16} {:>8} {:>8} {:>8} {:>8}", "reason", "check", "service", "layer", "layer / check");
     for refused in refusals(&jwks, &tokens[0], SystemClock::default().wall()) {
         let fetches = refused.fetches();

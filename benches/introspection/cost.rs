@@ -34,7 +34,7 @@ struct MyClaims {
 }
 
 pub fn table(quick: bool, bounds: &mut Bounds) {
-    println!("a cached opaque token, in ns (medians of rounds that take turns)");
+    println!("a cached opaque token, in ns (the quickest tenth of rounds that take turns)");
     println!(
         "{:<22} {:>10} {:>10} {:>10} {:>10}  (layer - service) / (SHA-256 + hit)",
         "tokens", "SHA-256", "hit", "service", "layer"

@@ -5,6 +5,7 @@ use memchr::{memchr, memrchr};
 
 use crate::{
     error::AuthErrorKind::{self, AlgorithmNotAllowed, CriticalExtension, MalformedToken, WrongType},
+    jwt::headers::{Found, KnownHeaders},
     keys::algorithm::Algorithm,
     token::{
         claims::RegisteredClaims,
@@ -17,14 +18,14 @@ const INLINE_SIGNATURE_BYTES: usize = 1024;
 
 /// A token that is well formed. Nothing in it is verified: it may refuse or route, never admit.
 pub(crate) struct UnverifiedJwt<'t> {
-    header: Header,
+    header: Found,
     claims: RegisteredClaims,
     signing_input: &'t [u8],
     signature: Signature,
 }
 
 /// The header parameters that we read (RFC 7515 §4.1).
-struct Header {
+pub(super) struct Header {
     text: String,
     algorithm: Algorithm,
     kid: Option<Value>,
@@ -77,7 +78,24 @@ impl<'t> Segments<'t> {
     }
 
     pub(crate) fn decode_header(&self) -> Result<DecodedHeader, AuthErrorKind> {
-        Header::parse(decode_text(self.header)?).map(DecodedHeader)
+        self.read_header().map(Found::New).map(DecodedHeader)
+    }
+
+    /// The same, without the work where such a header was good before.
+    pub(super) fn recognize_header(&self, known: &KnownHeaders) -> Result<DecodedHeader, AuthErrorKind> {
+        match known.recognize(self.header) {
+            Some(recognized) => Ok(DecodedHeader(Found::Known(recognized))),
+            None => self.decode_header(),
+        }
+    }
+
+    /// Remembers the header, which is that of a good token.
+    pub(super) fn learn_header(&self, known: &KnownHeaders) {
+        known.learn(self.header, || self.read_header().ok());
+    }
+
+    fn read_header(&self) -> Result<Header, AuthErrorKind> {
+        Header::parse(decode_text(self.header)?)
     }
 
     pub(crate) fn decode_payload(&self, header: DecodedHeader) -> Result<UnverifiedJwt<'t>, AuthErrorKind> {
@@ -88,7 +106,14 @@ impl<'t> Segments<'t> {
 }
 
 /// A header that holds nothing that we refuse.
-pub(crate) struct DecodedHeader(Header);
+pub(crate) struct DecodedHeader(Found);
+
+impl DecodedHeader {
+    /// Whether it had to be parsed.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.0, Found::New(_))
+    }
+}
 
 impl<'t> UnverifiedJwt<'t> {
     pub(crate) fn unverified_issuer(&self) -> Option<RawStr<'_>> {

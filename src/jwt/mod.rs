@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod compact;
+pub(crate) mod headers;
 pub(crate) mod signature;
 #[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod vectors;
@@ -14,7 +15,10 @@ use crate::{
             self, AlgorithmNotAllowed, ClockUnavailable, InvalidClaim, TokenTooLong, UnknownKey, WrongType,
         },
     },
-    jwt::compact::{Segments, Type},
+    jwt::{
+        compact::{Segments, Type},
+        headers::KnownHeaders,
+    },
     keys::{
         algorithm::{Algorithm, AlgorithmSet},
         key::KeyPrint,
@@ -163,6 +167,10 @@ pub(crate) trait Issuers {
 
     /// The length of the longest token that is looked at.
     fn max_token_bytes(&self) -> usize;
+    /// Headers that need no parsing again, if they are remembered.
+    fn headers(&self) -> Option<&KnownHeaders> {
+        None
+    }
     fn entry(&self, issuer: &str) -> Option<Self::Entry>;
     /// The error for an issuer without an entry, with what an operator should know.
     fn unknown(&self, issuer: &str) -> AuthError;
@@ -215,7 +223,15 @@ pub(crate) fn judge<I: Issuers, O: Observer<I::Entry>>(
     }
     let too_long = token.len() > issuers.max_token_bytes();
     let segments = step!(Structure, if too_long { Err(TokenTooLong) } else { Segments::split(token) });
-    let header = step!(Header, segments.decode_header());
+    let known = issuers.headers();
+    let header = step!(
+        Header,
+        match known {
+            Some(known) => segments.recognize_header(known),
+            None => segments.decode_header(),
+        }
+    );
+    let learns = header.is_new();
     let jwt = step!(Payload, segments.decode_payload(header));
     let entry = step!(
         Issuer,
@@ -274,6 +290,9 @@ pub(crate) fn judge<I: Issuers, O: Observer<I::Entry>>(
     step!(Binding, check_binding(payload.claims()));
     if O::WITNESS {
         observer.verified(Witness { algorithm, kid: named, key: *key.print() });
+    }
+    if let (true, Some(known)) = (learns, known) {
+        segments.learn_header(known);
     }
     Judgement::Accepted(entry, Core::new(payload.into_claims()))
 }

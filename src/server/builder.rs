@@ -11,7 +11,7 @@ use crate::{
     clock::{Clock, SystemClock},
     error::ConfigError,
     fetch::Fetch,
-    jwt::cache::VerifiedTokens,
+    jwt::{cache::VerifiedTokens, headers::KnownHeaders},
     keys::change::Feed,
     keys::snapshot::KeySnapshots,
     middleware::{
@@ -233,6 +233,7 @@ impl ResourceServerBuilder {
             max_token_bytes: self.max_token_bytes,
             selection: self.selection,
             feed: Feed::default(),
+            headers: KnownHeaders::default(),
             snapshots: self.snapshots,
         };
         let entries = Entries::build(self.issuers, &Entries::default(), &shared)?;

@@ -19,7 +19,7 @@ use crate::{
     },
     fetch::{Fetch, client::HttpFetch},
     introspection::{CALL_TIMEOUT, CONNECT_TIMEOUT, Introspection},
-    jwt::{Issuers, JwtRules},
+    jwt::{Issuers, JwtRules, headers::KnownHeaders},
     keys::{
         algorithm::{AlgorithmSet, Family},
         backend,
@@ -53,6 +53,7 @@ pub(crate) struct Shared {
     /// How the issuer is found that an opaque token belongs to.
     pub(crate) selection: Selection,
     pub(crate) feed: Feed,
+    pub(crate) headers: KnownHeaders,
     /// Where fetched keys are kept across restarts, if that is wanted.
     pub(crate) snapshots: Option<KeySnapshots>,
 }
@@ -291,6 +292,7 @@ pub(crate) struct View<'e> {
     entries: &'e Entries,
     monotonic: Duration,
     max_token_bytes: usize,
+    headers: &'e KnownHeaders,
     /// Looks only: no driver is started by it.
     onlooker: bool,
     /// The fetch that the keys came of which were looked at last.
@@ -298,18 +300,19 @@ pub(crate) struct View<'e> {
 }
 
 impl<'e> View<'e> {
-    pub(crate) fn new(entries: &'e Entries, shared: &Shared) -> Self {
+    pub(crate) fn new(entries: &'e Entries, shared: &'e Shared) -> Self {
         Self {
             entries,
             monotonic: shared.clock.monotonic(),
             max_token_bytes: shared.max_token_bytes,
+            headers: &shared.headers,
             onlooker: false,
             seen: Cell::new(0),
         }
     }
 
     /// A view that starts nothing.
-    pub(crate) fn onlooking(entries: &'e Entries, shared: &Shared) -> Self {
+    pub(crate) fn onlooking(entries: &'e Entries, shared: &'e Shared) -> Self {
         Self { onlooker: true, ..Self::new(entries, shared) }
     }
 
@@ -344,6 +347,10 @@ impl<'e> Issuers for View<'e> {
 
     fn max_token_bytes(&self) -> usize {
         self.max_token_bytes
+    }
+
+    fn headers(&self) -> Option<&KnownHeaders> {
+        (!self.onlooker).then_some(self.headers)
     }
 
     fn entry(&self, issuer: &str) -> Option<&'e Arc<Entry>> {

@@ -9,6 +9,8 @@ pub(super) struct Names<'a> {
     /// Plain names, each compared with those of its object as it comes.
     inline: [&'a str; INLINE_NAMES],
     inline_length: usize,
+    /// A bit for each shape that an inline name had so far, in whichever object: a name of a new shape is compared with none.
+    shapes: u64,
     /// Names with escapes, and those for which `inline` has no place, with a keyed hash of the unescaped name: whoever
     /// chose the names cannot make comparing them costly.
     spilled: Vec<(u64, RawStr<'a>)>,
@@ -24,7 +26,7 @@ pub(super) struct Mark {
 
 impl<'a> Names<'a> {
     pub(super) fn new() -> Self {
-        Self { inline: [""; INLINE_NAMES], inline_length: 0, spilled: Vec::new(), hasher: None }
+        Self { inline: [""; INLINE_NAMES], inline_length: 0, shapes: 0, spilled: Vec::new(), hasher: None }
     }
 
     pub(super) fn open(&self) -> Mark {
@@ -37,9 +39,11 @@ impl<'a> Names<'a> {
         let known = self.inline.get(mark.inline..self.inline_length).unwrap_or_default();
         match self.inline.get(self.inline_length) {
             Some(_) if !name.escaped => {
-                if known.contains(&name.raw) {
+                let shape = shape(name.raw.as_bytes());
+                if self.shapes & shape != 0 && known.contains(&name.raw) {
                     return Err(JsonError::DuplicateName);
                 }
+                self.shapes |= shape;
                 if let Some(place) = self.inline.get_mut(self.inline_length) {
                     *place = name.raw;
                 }
@@ -80,6 +84,15 @@ impl<'a> Names<'a> {
         self.inline_length = mark.inline;
         Ok(())
     }
+}
+
+/// One bit of 64 by length, first and last octet: equal names have the same.
+fn shape(name: &[u8]) -> u64 {
+    let octet = |octet: Option<&u8>| u32::from(octet.copied().unwrap_or_default());
+    let length = u32::try_from(name.len()).unwrap_or_default();
+    let mixed =
+        length.wrapping_mul(5) ^ octet(name.first()).wrapping_mul(3) ^ octet(name.last()).wrapping_mul(17);
+    1_u64.wrapping_shl(mixed)
 }
 
 /// Plain member names that are kept without allocation.
