@@ -1,6 +1,6 @@
 //! Is this text a JWS in compact serialization, and what does it claim before anyone verified it?
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{Engine as _, decoded_len_estimate, engine::general_purpose::URL_SAFE_NO_PAD};
 use memchr::{memchr, memrchr};
 
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// An RSA signature with 8192 bits. Only those of ML-DSA are longer.
-const INLINE_SIGNATURE_BYTES: usize = 1024;
+/// An RSA signature of 4096 bits, and what decoding may overestimate it by. Those of longer keys, and of ML-DSA, are rare.
+const INLINE_SIGNATURE_BYTES: usize = 512 + 16;
 
 /// A token that is well formed. Nothing in it is verified: it may refuse or route, never admit.
 pub(crate) struct UnverifiedJwt<'t> {
@@ -205,7 +205,7 @@ impl Header {
 
 impl Signature {
     fn decode(segment: &[u8]) -> Result<Self, AuthErrorKind> {
-        if segment.len() > INLINE_SIGNATURE_BYTES {
+        if decoded_len_estimate(segment.len()) > INLINE_SIGNATURE_BYTES {
             return URL_SAFE_NO_PAD.decode(segment).map(Self::Long).map_err(|_| MalformedToken);
         }
         let mut octets = [0; INLINE_SIGNATURE_BYTES];
