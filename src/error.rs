@@ -244,6 +244,14 @@ impl fmt::Display for ErrorCode {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// A pattern of [`PathRequirements`](crate::PathRequirements) means nothing.
+    #[error("the path pattern `{pattern}` cannot be used: {reason}")]
+    PathPattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it, and what to do.
+        reason: &'static str,
+    },
     /// An audience is empty.
     #[error("an audience is empty: give the identifier that the authorization server writes into `aud`")]
     EmptyAudience,

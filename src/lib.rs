@@ -46,6 +46,7 @@ pub use crate::{
         future::ResponseFuture,
         layer::BearerAuthLayer,
         metadata::MetadataService,
+        paths::PathRequirements,
         refusal::Refusal,
         require::{Require, RequireFuture, RequireLayer},
         service::BearerAuth,

@@ -42,6 +42,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         Self::from_extensions(&parts.extensions)
+            .map_err(|refusal| refusal.in_reply_to(&parts.method, &parts.headers))
     }
 }
 
@@ -56,6 +57,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Refusal> {
         Self::optional_from_extensions(&parts.extensions)
+            .map_err(|refusal| refusal.in_reply_to(&parts.method, &parts.headers))
     }
 }
 
@@ -112,13 +114,14 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Refusal> {
         let requirement = Requirement::scopes(S::SCOPES);
-        let auth = RequestAuth::of_handler(&parts.extensions)?;
-        let token = AccessToken::<C>::from_extensions(&parts.extensions)
-            .map_err(|refusal| refusal.of(requirement.clone()))?;
+        let refused =
+            |refusal: Refusal| refusal.of(requirement.clone()).in_reply_to(&parts.method, &parts.headers);
+        let auth = RequestAuth::of_handler(&parts.extensions).map_err(refused)?;
+        let token = AccessToken::<C>::from_extensions(&parts.extensions).map_err(refused)?;
         // Scopes alone: no clock is asked.
         match requirement.check(token.core(), crate::clock::UnixTime::UNREADABLE) {
             Ok(()) => Ok(Self { token, scopes: PhantomData }),
-            Err(kind) => Err(auth.refuse(kind).of(requirement)),
+            Err(kind) => Err(refused(auth.refuse(kind))),
         }
     }
 }
@@ -163,7 +166,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let server = ResourceServer::from_ref(state);
-        let refuse = |error| server.refuse(error);
+        let refuse = |error| server.refuse(error).in_reply_to(&parts.method, &parts.headers);
         let presented = Presented::from_parts(parts).map_err(refuse)?;
         server.validate(&presented).await.map(Self).map_err(refuse)
     }

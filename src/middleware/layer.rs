@@ -5,9 +5,11 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use tower::Layer;
 
 use crate::{
+    clock::Clock,
     middleware::{
         body::{NoBody, WithBody},
         challenge::Responder,
+        paths::PathRequirements,
         service::BearerAuth,
     },
     token::claims::Claims,
@@ -22,11 +24,21 @@ pub struct BearerAuthLayer<C = Claims, M = NoBody> {
 }
 
 impl<C> BearerAuthLayer<C> {
-    pub(crate) fn new(validator: Arc<dyn ValidateToken>, server: Arc<Responder>) -> Self {
-        Self {
-            gate: Gatekeeper { validator, server, optional: false, preflight: false, claims: PhantomData },
-            mode: PhantomData,
-        }
+    pub(crate) fn new(
+        validator: Arc<dyn ValidateToken>,
+        server: Arc<Responder>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let gate = Gatekeeper {
+            validator,
+            server,
+            clock,
+            optional: false,
+            preflight: false,
+            paths: None,
+            claims: PhantomData,
+        };
+        Self { gate, mode: PhantomData }
     }
 
     /// Sends refusals with a body: problem details (RFC 9457), or what the builder's
@@ -44,6 +56,14 @@ impl<C, M> BearerAuthLayer<C, M> {
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.gate.optional = true;
+        self
+    }
+
+    /// Asks for more than a good token where a path says so. A refusal names the scopes of its path, a 401 too. Where a path asks
+    /// for something, [`optional`](Self::optional) does not count. **Default:** every path asks for a good token.
+    #[must_use]
+    pub fn require_by_path(mut self, requirements: PathRequirements) -> Self {
+        self.gate.paths = Some(Arc::new(requirements));
         self
     }
 
@@ -80,8 +100,10 @@ impl<C, M> fmt::Debug for BearerAuthLayer<C, M> {
 pub(crate) struct Gatekeeper<C> {
     pub(crate) validator: Arc<dyn ValidateToken>,
     pub(crate) server: Arc<Responder>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) optional: bool,
     pub(crate) preflight: bool,
+    pub(crate) paths: Option<Arc<PathRequirements>>,
     claims: PhantomData<fn() -> C>,
 }
 
@@ -90,8 +112,10 @@ impl<C> Clone for Gatekeeper<C> {
         Self {
             validator: Arc::clone(&self.validator),
             server: Arc::clone(&self.server),
+            clock: Arc::clone(&self.clock),
             optional: self.optional,
             preflight: self.preflight,
+            paths: self.paths.clone(),
             claims: PhantomData,
         }
     }

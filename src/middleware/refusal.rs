@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
@@ -12,12 +12,16 @@ use crate::{
     middleware::{
         body::{self, Rendered},
         challenge::Responder,
+        grpc::Protocol,
         rejection::{Challenge, answer},
     },
     token::scope::Requirement,
 };
 
 /// A request that was not let in: status and header fields of the answer, and the [`AuthError`] behind it.
+///
+/// To a gRPC client, which is told by the method POST and a `Content-Type` of `application/grpc`, `application/grpc-web` or
+/// `application/grpc-web-text`, the answer is 200 without content, with the same fields and the status of gRPC.
 ///
 /// Nothing in it comes from the token. It is what the extractors reject with, and what a service without axum gets from
 /// [`ResourceServer::refuse`](crate::ResourceServer::refuse).
@@ -27,21 +31,41 @@ pub struct Refusal {
     requirement: Option<Requirement>,
     responder: Option<Arc<Responder>>,
     with_body: bool,
+    protocol: Protocol,
 }
 
 impl Refusal {
     pub(crate) fn new(error: impl Into<AuthError>, responder: Arc<Responder>) -> Self {
         let with_body = responder.renderer.is_some();
-        Self { error: error.into(), requirement: None, responder: Some(responder), with_body }
+        Self {
+            error: error.into(),
+            requirement: None,
+            responder: Some(responder),
+            with_body,
+            protocol: Protocol::Http,
+        }
     }
 
     /// A refusal for what no layer stands behind.
     pub(crate) fn unwired(error: AuthError) -> Self {
-        Self { error, requirement: None, responder: None, with_body: false }
+        Self { error, requirement: None, responder: None, with_body: false, protocol: Protocol::Http }
     }
 
     pub(crate) fn of(mut self, requirement: Requirement) -> Self {
         self.requirement = Some(requirement);
+        self
+    }
+
+    /// Puts the refusal as the request asks that it answers: in gRPC, if it is gRPC. The layer and the extractors do so themselves.
+    /// **Default:** HTTP.
+    #[must_use]
+    pub fn in_reply_to(self, method: &Method, headers: &HeaderMap) -> Self {
+        self.over(Protocol::of(method, headers))
+    }
+
+    /// Sets what the request speaks that is refused.
+    fn over(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
         self
     }
 
@@ -56,7 +80,7 @@ impl Refusal {
         &self.error
     }
 
-    /// The status code of the answer.
+    /// The status code of the answer in HTTP.
     pub fn status(&self) -> StatusCode {
         answer(self.error.kind()).status
     }
@@ -69,7 +93,7 @@ impl Refusal {
         }
     }
 
-    /// The gRPC status code of the same meaning, for services that answer in gRPC themselves.
+    /// The gRPC status code of the same meaning: what a gRPC client gets.
     pub fn grpc_code(&self) -> i32 {
         answer(self.error.kind()).grpc
     }
@@ -99,9 +123,12 @@ impl Refusal {
         renderer.map_or_else(|| Rendered::problem(self), |renderer| renderer.render(self))
     }
 
-    /// The answer, with the body that the server renders.
+    /// The answer, with the body that the server renders. In gRPC the body is empty.
     pub fn into_response_with_body<B: From<Vec<u8>>>(self) -> Response<B> {
-        body::response(&self, self.render())
+        match self.grpc_fields() {
+            Some(headers) => with_fields(StatusCode::OK, headers, B::from(Vec::new())),
+            None => body::response(&self, self.render()),
+        }
     }
 
     /// Whether the extractors answer with a body.
@@ -112,11 +139,26 @@ impl Refusal {
 
     /// The answer, with an empty body.
     pub fn into_response<B: Default>(self) -> Response<B> {
-        let mut response = Response::new(B::default());
-        *response.status_mut() = self.status();
-        *response.headers_mut() = self.headers();
-        response
+        match self.grpc_fields() {
+            Some(headers) => with_fields(StatusCode::OK, headers, B::default()),
+            None => with_fields(self.status(), self.headers(), B::default()),
+        }
     }
+
+    /// The fields of an answer in gRPC; `None` where the request speaks HTTP.
+    fn grpc_fields(&self) -> Option<HeaderMap> {
+        let mut headers = self.headers();
+        let kind = self.error.kind();
+        let message = kind.to_string();
+        self.protocol.add_status(&mut headers, self.grpc_code(), &message).then_some(headers)
+    }
+}
+
+fn with_fields<B>(status: StatusCode, headers: HeaderMap, body: B) -> Response<B> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// Whole seconds, 1 to 30, and up to 2 more so that those who wait do not come back all at once (RFC 9110 §10.2.3).

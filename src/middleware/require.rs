@@ -103,6 +103,7 @@ where
             }
             Err(refusal) => {
                 self.rule.server.log.record(refusal.error());
+                let refusal = refusal.in_reply_to(request.method(), request.headers());
                 RequireFuture {
                     state: State::Rejected { refusal: Some(Box::new(refusal)) },
                     mode: PhantomData,
@@ -133,7 +134,7 @@ impl Rule {
         }
     }
 
-    fn check_token(&self, core: &Core) -> Result<(), Refusal> {
+    pub(crate) fn check_token(&self, core: &Core) -> Result<(), Refusal> {
         let refuse = |kind| Refusal::new(kind, Arc::clone(&self.server)).of(self.requirement.clone());
         self.requirement.check(core, self.clock.wall()).map_err(refuse)
     }

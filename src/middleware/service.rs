@@ -27,7 +27,7 @@ use crate::{
         refusal::Refusal,
         request_auth::{Outcome, RequestAuth},
     },
-    token::{access_token::AccessToken, claims::Claims, presented::Presented},
+    token::{access_token::AccessToken, claims::Claims, presented::Presented, scope::Requirement},
     validate::{Validation, Verdict},
 };
 
@@ -71,7 +71,7 @@ where
                 request.extensions_mut().insert(auth);
                 return ResponseFuture::inner(self.inner.call(request));
             }
-            Err(kind) => return ResponseFuture::rejected(self.gate.refuse(kind.into())),
+            Err(kind) => return ResponseFuture::rejected(self.gate.refuse(kind.into(), &request)),
         };
         let presented = Presented::bearer_bytes(token)
             .with_request(request.method(), request.uri())
@@ -103,7 +103,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
             let raw = if self.server.keep_token { kept_token(request) } else { None };
             AccessToken::<C>::new(core, raw).inspect_err(|error| self.validator.mismatched(error))
         });
-        let token = typed.map_err(|error| self.refuse(error))?;
+        let token = typed.map_err(|error| self.refuse(error, request))?;
+        if let Some(requirement) = self.wanted(request) {
+            let checked = requirement.check(token.core(), self.clock.wall());
+            checked.map_err(|kind| self.refuse(kind.into(), request))?;
+        }
         trace!(issuer = token.issuer(), "accepted");
         if self.server.strip_credentials {
             request.headers_mut().remove(AUTHORIZATION);
@@ -125,12 +129,23 @@ impl<C> Gatekeeper<C> {
     /// Anonymous is who sends no credentials at all; a CORS preflight never does.
     fn lets_pass_without_token<B>(&self, request: &Request<B>) -> bool {
         !request.headers().contains_key(AUTHORIZATION)
-            && (self.optional || (self.preflight && is_preflight(request)))
+            && ((self.preflight && is_preflight(request))
+                || (self.optional && self.wanted(request).is_none()))
     }
 
-    pub(crate) fn refuse(&self, error: AuthError) -> Refusal {
+    /// What the request's path asks for, beyond a good token.
+    fn wanted<B>(&self, request: &Request<B>) -> Option<&Requirement> {
+        self.paths.as_ref()?.of(request.uri().path())
+    }
+
+    fn refuse<B>(&self, error: AuthError, request: &Request<B>) -> Refusal {
         self.server.log.record(&error);
-        Refusal::new(error, Arc::clone(&self.server))
+        let refusal =
+            Refusal::new(error, Arc::clone(&self.server)).in_reply_to(request.method(), request.headers());
+        match self.wanted(request) {
+            Some(requirement) => refusal.of(requirement.clone()),
+            None => refusal,
+        }
     }
 }
 

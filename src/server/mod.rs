@@ -81,16 +81,39 @@ impl ResourceServer {
     /// The layer, with claims of the type `C`. A token whose claims do not deserialize into `C` gets 401.
     pub fn layer_for<C>(&self) -> BearerAuthLayer<C> {
         let validator: Arc<Inner> = Arc::clone(&self.inner);
-        BearerAuthLayer::new(validator, Arc::clone(&self.inner.responder))
+        BearerAuthLayer::new(
+            validator,
+            Arc::clone(&self.inner.responder),
+            Arc::clone(&self.inner.shared.clock),
+        )
     }
 
     /// A layer for routes that ask for more than a valid token. It stands behind [`layer`](Self::layer).
     pub fn require(&self, requirement: impl Into<Requirement>) -> RequireLayer {
-        RequireLayer::new(Rule {
-            requirement: requirement.into(),
+        RequireLayer::new(self.rule(requirement.into()))
+    }
+
+    /// What [`require`](Self::require) asks of a request, asked of a token: for frameworks without tower, and within handlers.
+    ///
+    /// # Errors
+    ///
+    /// [`InsufficientScope`](crate::AuthErrorKind::InsufficientScope) (403) or
+    /// [`InsufficientAuthentication`](crate::AuthErrorKind::InsufficientAuthentication) (401). The refusal names what was asked for.
+    pub fn check<C>(
+        &self,
+        token: &AccessToken<C>,
+        requirement: impl Into<Requirement>,
+    ) -> Result<(), Refusal> {
+        let checked = self.rule(requirement.into()).check_token(token.core());
+        checked.inspect_err(|refusal| self.inner.responder.log.record(refusal.error()))
+    }
+
+    fn rule(&self, requirement: Requirement) -> Rule {
+        Rule {
+            requirement,
             server: Arc::clone(&self.inner.responder),
             clock: Arc::clone(&self.inner.shared.clock),
-        })
+        }
     }
 
     /// Judges a token without HTTP: for other protocols, other frameworks, and tests.

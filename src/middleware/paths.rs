@@ -1,0 +1,189 @@
+//! What does a path ask for, beyond a good token?
+
+use std::collections::HashMap;
+
+use crate::{error::ConfigError, token::scope::Requirement};
+
+/// What each path asks for, beyond a good token: for gRPC, where a path is a method, and wherever rights are kept in one place.
+///
+/// A pattern is a path, octet by octet as the layer sees it: `/orders.Orders/List`. A segment `{name}` stands for any one segment
+/// that is not empty, and `*` at the end for all that is below. Where several fit, the most specific one decides: from the left, a
+/// literal segment before `{name}`, and that before `*`. A path without a pattern asks for a good token and nothing more, unless
+/// [`otherwise`](Self::otherwise) says what.
+///
+/// What a router takes for the same path, such as one with a slash at its end, may be another one here: what must not be reached
+/// without a right is best named by a pattern with `*`, or by [`require`](crate::ResourceServer::require) on the route itself.
+///
+/// ```
+/// use bearergate::{Issuer, PathRequirements, ResourceServer, scopes};
+///
+/// # fn main() -> Result<(), bearergate::ConfigError> {
+/// let rights = PathRequirements::new([
+///     ("/orders.Orders/List", scopes!["read:orders"]),
+///     ("/orders.Orders/*", scopes!["write:orders"]),
+/// ])?;
+/// # let api = ResourceServer::builder("https://api.example.com").trust(Issuer::discover("https://login.example.com")).build()?;
+/// let layer = api.layer().require_by_path(rights);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct PathRequirements {
+    /// Patterns of literal segments alone.
+    exact: HashMap<Box<str>, Requirement>,
+    /// The others, the most specific first.
+    patterns: Vec<(Vec<Segment>, Requirement)>,
+    otherwise: Option<Requirement>,
+}
+
+/// In the order of their specificity.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Segment {
+    Literal(Box<str>),
+    Any,
+    /// All that is below, which may be nothing but the slash.
+    Rest,
+}
+
+impl PathRequirements {
+    /// A table of patterns and what they ask for.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::PathPattern`] when a pattern does not begin with `/`, has a `*` that is not its last segment, has a `{` or
+    /// `}` that does not enclose a segment, or stands there twice.
+    pub fn new<P, R>(requirements: impl IntoIterator<Item = (P, R)>) -> Result<Self, ConfigError>
+    where
+        P: AsRef<str>,
+        R: Into<Requirement>,
+    {
+        let mut table = Self::default();
+        for (pattern, requirement) in requirements {
+            table.add(pattern.as_ref(), requirement.into())?;
+        }
+        table.patterns.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(table)
+    }
+
+    /// Sets what a path asks for that no pattern fits. **Default:** a good token.
+    #[must_use]
+    pub fn otherwise(mut self, requirement: impl Into<Requirement>) -> Self {
+        self.otherwise = Some(requirement.into());
+        self
+    }
+
+    /// What this path asks for.
+    pub(crate) fn of(&self, path: &str) -> Option<&Requirement> {
+        let by_pattern = || self.patterns.iter().find(|(pattern, _)| fits(pattern, path));
+        self.exact
+            .get(path)
+            .or_else(|| by_pattern().map(|(_, requirement)| requirement))
+            .or(self.otherwise.as_ref())
+    }
+
+    fn add(&mut self, pattern: &str, requirement: Requirement) -> Result<(), ConfigError> {
+        let unusable = |reason| ConfigError::PathPattern { pattern: pattern.to_owned(), reason };
+        let path = pattern.strip_prefix('/').ok_or_else(|| unusable("it does not begin with `/`: add it"))?;
+        let mut segments = Vec::new();
+        for text in path.split('/') {
+            if segments.last() == Some(&Segment::Rest) {
+                return Err(unusable("something follows `*`: it stands for all that is below, at the end"));
+            }
+            let name = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+            segments.push(match name {
+                _ if text == "*" => Segment::Rest,
+                Some(name) if !name.is_empty() && !name.contains(['{', '}']) => Segment::Any,
+                _ if text.contains(['{', '}']) => {
+                    return Err(unusable("a segment is either `{name}` as a whole, or a literal"));
+                }
+                _ if text.contains('*') => {
+                    return Err(unusable("`*` is a whole segment, the last: write `/…/*`"));
+                }
+                _ => Segment::Literal(text.into()),
+            });
+        }
+        let is_new = if segments.iter().all(|segment| matches!(segment, Segment::Literal(_))) {
+            self.exact.insert(pattern.into(), requirement).is_none()
+        } else {
+            let is_new = self.patterns.iter().all(|(known, _)| *known != segments);
+            self.patterns.push((segments, requirement));
+            is_new
+        };
+        if is_new { Ok(()) } else { Err(unusable("it stands in the table twice: merge the two")) }
+    }
+}
+
+fn fits(pattern: &[Segment], path: &str) -> bool {
+    let Some(path) = path.strip_prefix('/') else { return false };
+    let mut segments = path.split('/');
+    for wanted in pattern {
+        let Some(segment) = segments.next() else { return false };
+        match wanted {
+            Segment::Literal(text) if **text == *segment => (),
+            Segment::Any if !segment.is_empty() => (),
+            Segment::Rest => return true,
+            Segment::Literal(_) | Segment::Any => return false,
+        }
+    }
+    segments.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Scopes, token::scope::Requirement};
+
+    fn scopes(text: &str) -> Scopes {
+        Scopes::parse(text).expect("a scope")
+    }
+
+    #[test]
+    fn the_most_specific_pattern_decides() {
+        let patterns = ["/a/*", "/a/{id}", "/a/b", "/a/{id}/c", "/{any}/b/c", "/a/b/*", "/"];
+        let table =
+            PathRequirements::new(patterns.map(|pattern| (pattern, scopes(&pattern.replace('"', "")))))
+                .expect("good patterns");
+        let of = |path: &str| table.of(path).and_then(Requirement::wanted_scopes).map(ToString::to_string);
+        for (path, pattern) in [
+            ("/a/b", Some("/a/b")),
+            ("/a/x", Some("/a/{id}")),
+            ("/a/", Some("/a/*")),
+            ("/a/x/y/z", Some("/a/*")),
+            ("/a/x/c", Some("/a/{id}/c")),
+            ("/a/b/c", Some("/a/b/*")),
+            ("/z/b/c", Some("/{any}/b/c")),
+            ("/", Some("/")),
+            ("/a", None),
+            ("/A/b", None),
+            ("/z/b", None),
+            ("a/b", None),
+            ("*", None),
+            ("", None),
+        ] {
+            assert_eq!(of(path).as_deref(), pattern, "{path}");
+        }
+        let table = table.otherwise(scopes("rest"));
+        assert_eq!(
+            table.of("/a").and_then(Requirement::wanted_scopes).map(ToString::to_string).as_deref(),
+            Some("rest")
+        );
+    }
+
+    #[test]
+    fn patterns_that_mean_nothing_are_refused() {
+        for patterns in [
+            &["a"][..],
+            &[""],
+            &["/*/a"],
+            &["/a*"],
+            &["/{}"],
+            &["/{a}b"],
+            &["/a/{b"],
+            &["/a", "/a"],
+            &["/{a}", "/{b}"],
+            &["/a/*", "/a/*"],
+        ] {
+            let table = PathRequirements::new(patterns.iter().map(|pattern| (pattern, scopes("a"))));
+            assert!(matches!(table, Err(ConfigError::PathPattern { .. })), "{patterns:?}");
+        }
+    }
+}
