@@ -92,11 +92,11 @@ async fn what_a_route_asks_for() {
         for media_type in ["application/json", "application/grpc", "application/grpc-web-text"] {
             for token in [Some(&token), None] {
                 let service = service_fn(|_: Request<()>| async { Ok::<_, Refusal>(Response::new(vec![])) });
-                let service = api.layer().layer(api.require(requirement.clone()).layer(service));
+                let service = api.layer().grpc().layer(api.require(requirement.clone()).layer(service));
                 let by_layer =
                     bearergate::PathRequirements::new([("/orders/*", requirement.clone())]).unwrap();
                 let in_layer = service_fn(|_: Request<()>| async { Ok::<_, Refusal>(Response::new(vec![])) });
-                let in_layer = api.layer().require_by_path(by_layer).layer(in_layer);
+                let in_layer = api.layer().grpc().require_by_path(by_layer).layer(in_layer);
                 let request = || {
                     let request = Request::post("/orders/7").header(CONTENT_TYPE, media_type);
                     let request = match token {
@@ -119,4 +119,22 @@ async fn what_a_route_asks_for() {
         }
     }
     agrees("routes.txt", &text);
+}
+
+/// The caller writes the `Content-Type`: where nobody has said that gRPC is served, a refusal is one in HTTP.
+#[tokio::test]
+async fn without_the_choice_a_refusal_is_no_200() {
+    let (api, _issuer) = server();
+    for media_type in ["application/grpc", "application/grpc-web", "application/grpc-web-text"] {
+        let inner = service_fn(|_: Request<()>| async { Ok::<_, Refusal>(Response::new(String::new())) });
+        let request = || Request::post("/orders").header(CONTENT_TYPE, media_type).body(()).unwrap();
+        let refused = api.layer().layer(inner).oneshot(request()).await.unwrap();
+        assert_eq!(refused.status(), 401);
+        let behind = api.layer().optional().layer(api.require(scopes!["read"]).layer(inner));
+        let refused = behind.oneshot(request()).await.unwrap();
+        assert_eq!((refused.status().as_u16(), refused.headers().get("grpc-status")), (401, None));
+        // With it, only POST is a call.
+        let get = Request::get("/orders").header(CONTENT_TYPE, media_type).body(()).unwrap();
+        assert_eq!(api.layer().grpc().layer(inner).oneshot(get).await.unwrap().status(), 401);
+    }
 }

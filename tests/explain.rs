@@ -266,6 +266,17 @@ fn explain_for_a_route_goes_on_where_the_token_is_good() {
     assert_eq!(explanation.expectation(scope), Some("the token carries `read admin` or `write`"));
     assert_eq!(last(&explain(&good().expired(), &scopes)), [(scope, skipped)]);
 
+    let values = Check::ClaimValues;
+    let roles = Requirement::scopes(scopes!["read"]).claim("/realm_access/roles", ["admin", "root"]);
+    let explanation = explain(&good().claim("realm_access", json!({"roles": ["admin"]})), &roles);
+    assert_eq!(last(&explanation), [(scope, passed), (values, passed)]);
+    assert_eq!(
+        explanation.expectation(values),
+        Some("`/realm_access/roles` holds one of [\"admin\", \"root\"]")
+    );
+    let explanation = explain(&good(), &roles);
+    assert_eq!(last(&explanation), [(scope, passed), (values, failed(AuthErrorKind::PolicyDenied))]);
+
     let both = Requirement::scopes(scopes!["read"]).acr(["high", "higher"]).max_age(Duration::from_secs(60));
     let explanation = explain(&good(), &both);
     assert_eq!(last(&explanation), [(scope, passed), (authentication, passed)]);

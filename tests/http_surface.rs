@@ -352,6 +352,105 @@ async fn scp_01_and_04_a_missing_scope_is_403_and_names_all_of_them() {
 }
 
 #[tokio::test]
+async fn scp_05_claims_differ_per_route_and_are_looked_at_on_each_request() {
+    use bearergate::{PathRequirements, Presented, Requirement};
+    for cached in [0, 100] {
+        let scene = Scene::with(|builder| builder.with_token_cache(cached));
+        let roles = |wanted: &[&str]| {
+            Requirement::scopes(scopes!["read"]).claim("/realm_access/roles", wanted.iter().copied())
+        };
+        let routes = [roles(&["admin", "operator"]), roles(&["user"]), roles(&[]), Requirement::default()];
+        let answer = async |token: &str, route: usize| {
+            let inner =
+                service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+            let by_route = scene.api.layer().layer(scene.api.require(routes[route].clone()).layer(inner));
+            let table =
+                routes.iter().enumerate().map(|(route, wanted)| (format!("/{route}"), wanted.clone()));
+            let by_path =
+                scene.api.layer().require_by_path(PathRequirements::new(table).unwrap()).layer(inner);
+            let request = || {
+                let request = Request::builder().uri(format!("https://api.example.com/{route}"));
+                request.header(AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap()
+            };
+            let by_route = by_route.oneshot(request()).await.unwrap();
+            let by_path = by_path.oneshot(request()).await.unwrap();
+            assert_eq!(by_route.status(), by_path.status());
+            assert_eq!(by_route.headers(), by_path.headers());
+            // The same, asked of a token.
+            let token = scene.api.validate::<Claims>(&Presented::bearer(token)).await.unwrap();
+            let checked = scene.api.check(&token, routes[route].clone());
+            let status = checked.as_ref().err().map_or(StatusCode::OK, bearergate::Refusal::status);
+            assert_eq!(status, by_route.status());
+            by_route
+        };
+        let token = |roles: &[&str], scope: &str| {
+            let token = scene.issuer.token().scope(scope);
+            token.claim("realm_access", serde_json::json!({ "roles": roles })).mint()
+        };
+        let user = token(&["user", "guest"], "read");
+        for _ in 0..2 {
+            for (route, status) in [(0, 403), (1, 200), (2, 403), (3, 200)] {
+                let response = answer(&user, route).await;
+                assert_eq!(response.status(), status, "{route}");
+                // No scope would help.
+                let challenge =
+                    response.headers().get("www-authenticate").map(|field| field.to_str().unwrap());
+                let wanted = format!("Bearer realm=\"{RESOURCE}\", scope=\"read\"");
+                assert_eq!(challenge, (status == 403).then_some(wanted.as_str()));
+            }
+        }
+        assert_eq!(answer(&token(&["operator"], "read"), 0).await.status(), StatusCode::OK);
+        let response = answer(&token(&["operator"], "write"), 0).await;
+        assert!(challenge(response.headers()).contains("insufficient_scope"), "a scope is missing first");
+    }
+}
+
+#[tokio::test]
+async fn where_a_path_asks_for_a_right_nobody_is_anonymous() {
+    use bearergate::{PathRequirements, Requirement};
+    let scene = Scene::new();
+    let rights = [("/orders/{id}/refund", scopes!["refund"]), ("/admin/*", scopes!["admin"])];
+    let rights = PathRequirements::new(rights).unwrap();
+    let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    let layer = || scene.api.layer().optional().pass_preflight().require_by_path(rights.clone());
+    let closed = || layer().require_by_path(rights.clone().otherwise(Requirement::any_of([])));
+    let token = scene.issuer.token().scope("read").mint();
+    for (method, path, anonymous, with_token) in [
+        ("GET", "/", 200, 200),
+        ("OPTIONS", "/", 200, 200),
+        ("GET", "/admin", 401, 403),
+        ("GET", "/admin/", 401, 403),
+        ("OPTIONS", "/admin/users", 401, 403),
+        ("POST", "/orders/7/refund", 401, 403),
+        // A router takes an empty segment for a name.
+        ("POST", "/orders//refund", 401, 403),
+        ("OPTIONS", "/orders/7/refund", 401, 403),
+    ] {
+        let request = |token: Option<&str>| {
+            let request = Request::builder().method(method).uri(path);
+            let request = request.header("origin", "https://page.example");
+            let request = request.header("access-control-request-method", "POST");
+            let field = token.map(|token| (AUTHORIZATION, format!("Bearer {token}")));
+            field
+                .into_iter()
+                .fold(request, |request, (name, value)| request.header(name, value))
+                .body(())
+                .unwrap()
+        };
+        for (token, status) in [(None, anonymous), (Some(token.as_str()), with_token)] {
+            let response = layer().layer(inner).oneshot(request(token)).await.unwrap();
+            assert_eq!(response.status(), status, "{method} {path} {token:?}");
+            let response = closed().layer(inner).oneshot(request(token)).await.unwrap();
+            assert_eq!(
+                response.status(),
+                if token.is_some() { 403 } else { 401 },
+                "{method} {path} {token:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn step_up_asks_for_a_stronger_or_fresher_login() {
     use bearergate::{Requirement, UnixTime, testing::TestClock};
     let now = UnixTime::from_secs(1_800_000_000);

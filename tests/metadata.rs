@@ -74,6 +74,15 @@ async fn the_document_is_served_outside_the_layer_and_named_by_challenges() {
         })
     );
     assert_eq!(send("POST", path).await.0.status, StatusCode::METHOD_NOT_ALLOWED);
+    // A page of any origin may read it, and may ask first whether it may.
+    assert_eq!(parts.headers["access-control-allow-origin"], "*");
+    let (parts, body) = send("OPTIONS", path).await;
+    assert_eq!((parts.status, body.len()), (StatusCode::NO_CONTENT, 0));
+    for (name, value) in [("origin", "*"), ("methods", "GET, HEAD"), ("headers", "*")] {
+        assert_eq!(parts.headers[&format!("access-control-allow-{name}")], value);
+    }
+    let (parts, body) = send("HEAD", path).await;
+    assert_eq!((parts.status, body.len()), (StatusCode::OK, 0));
     let (parts, _) = send("GET", "/v1").await;
     assert_eq!(parts.status, StatusCode::UNAUTHORIZED);
     assert_eq!(

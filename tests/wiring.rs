@@ -16,7 +16,7 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use bearergate::{
-    AccessToken, Claims, Issuer, ResourceServer, Scoped, Validated, scopes,
+    AccessToken, Claims, Issuer, Presented, ResourceServer, Scoped, Validated, scopes,
     testing::{TestClock, TestIssuer},
 };
 use fetch::{Mode, ScriptedFetch};
@@ -429,10 +429,33 @@ fn everything_public_is_send_sync_clone_and_debug() {
     thing::<Scoped<Read, Opaque>>();
     thing::<Validated<Opaque>>();
     thing::<Claims>();
-    thing::<bearergate::Presented<'_>>();
+    thing::<Presented<'_>>();
     thing::<bearergate::Explanation>();
     thing::<bearergate::NotReady>();
     thing::<bearergate::KeySnapshots>();
     thing::<TestIssuer>();
     thing::<TestClock>();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_can_end_when_its_token_expires() {
+    let clock = TestClock::new();
+    let issuer =
+        TestIssuer::builder().default_audience(RESOURCE).clock(clock.clone()).offline("https://as.example");
+    let trusted = Issuer::jwks(issuer.url(), issuer.jwks()).leeway(Duration::from_secs(30));
+    let api = ResourceServer::builder(RESOURCE).trust(trusted).clock(clock.clone()).build().unwrap();
+    let accepted = async |lifetime: u64| -> AccessToken {
+        let token = issuer.token().expires_in(Duration::from_secs(lifetime)).mint();
+        api.validate(&Presented::bearer(&token)).await.unwrap()
+    };
+    let began = tokio::time::Instant::now();
+    api.expired(&accepted(100).await).await;
+    let took = began.elapsed().as_secs_f64();
+    assert!((129.0..131.1).contains(&took), "{took}");
+
+    // The wall clock is set forward: noticed within a minute, and not before.
+    let mut expired = Box::pin(api.expired(&accepted(100_000).await));
+    assert!(tokio::time::timeout(Duration::from_secs(3600), &mut expired).await.is_err());
+    clock.advance(Duration::from_secs(100_000));
+    assert!(tokio::time::timeout(Duration::from_secs(61), expired).await.is_ok());
 }

@@ -31,6 +31,11 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// As the layer in front puts its own.
+fn put(refusal: Refusal, parts: &Parts) -> Refusal {
+    RequestAuth::put(refusal, &parts.extensions, &parts.method, &parts.headers)
+}
+
 /// The token that the layer verified. Rejects with 401 where the request is anonymous, and with 500 where the layer is
 /// missing or verified other claims than `C`.
 impl<C, S> FromRequestParts<S> for AccessToken<C>
@@ -41,8 +46,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        Self::from_extensions(&parts.extensions)
-            .map_err(|refusal| refusal.in_reply_to(&parts.method, &parts.headers))
+        Self::from_extensions(&parts.extensions).map_err(|refusal| put(refusal, parts))
     }
 }
 
@@ -56,8 +60,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Refusal> {
-        Self::optional_from_extensions(&parts.extensions)
-            .map_err(|refusal| refusal.in_reply_to(&parts.method, &parts.headers))
+        Self::optional_from_extensions(&parts.extensions).map_err(|refusal| put(refusal, parts))
     }
 }
 
@@ -114,8 +117,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Refusal> {
         let requirement = Requirement::scopes(S::SCOPES);
-        let refused =
-            |refusal: Refusal| refusal.of(requirement.clone()).in_reply_to(&parts.method, &parts.headers);
+        let refused = |refusal: Refusal| put(refusal.of(requirement.clone()), parts);
         let auth = RequestAuth::of_handler(&parts.extensions).map_err(refused)?;
         let token = AccessToken::<C>::from_extensions(&parts.extensions).map_err(refused)?;
         // Scopes alone: no clock is asked.
@@ -166,7 +168,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let server = ResourceServer::from_ref(state);
-        let refuse = |error| server.refuse(error).in_reply_to(&parts.method, &parts.headers);
+        let refuse = |error| server.refuse(error);
         let presented = Presented::from_parts(parts).map_err(refuse)?;
         server.validate(&presented).await.map(Self).map_err(refuse)
     }

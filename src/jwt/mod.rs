@@ -60,14 +60,16 @@ pub enum Check {
     Introspection,
     /// The token carries the scopes that a route asks for (RFC 6750 §3.1).
     Scope,
+    /// The claims hold the values that a route asks for.
+    ClaimValues,
     /// `acr` and `auth_time` are what a route asks for (RFC 9470 §3).
     Authentication,
 }
 
 impl Check {
     /// Every check of a token that is judged by keys, in order. [`Introspection`](Self::Introspection) is not among them.
-    /// Neither are [`Scope`](Self::Scope) and [`Authentication`](Self::Authentication): a route asks for
-    /// these, behind all others.
+    /// Neither are [`Scope`](Self::Scope), [`ClaimValues`](Self::ClaimValues) and [`Authentication`](Self::Authentication): a
+    /// route asks for these, behind all others.
     pub const ALL: &'static [Self] = &[
         Self::Structure,
         Self::Header,
@@ -98,6 +100,7 @@ impl Check {
             Self::Binding => "binding",
             Self::Introspection => "introspection",
             Self::Scope => "scope",
+            Self::ClaimValues => "claim_values",
             Self::Authentication => "authentication",
         }
     }

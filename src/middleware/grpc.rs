@@ -1,5 +1,7 @@
 //! Is a request gRPC, and how is it refused then?
 
+use std::fmt::Display;
+
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
 
 /// How a refusal is put.
@@ -44,11 +46,11 @@ impl Protocol {
 
     /// Adds what makes an answer without content one of gRPC ("Trailers-Only"): `grpc-status` and `grpc-message`. Tells whether
     /// it is one.
-    pub(crate) fn add_status(self, headers: &mut HeaderMap, code: i32, message: &str) -> bool {
+    pub(crate) fn add_status(self, headers: &mut HeaderMap, code: i32, message: impl Display) -> bool {
         let Some(media_type) = self.media_type() else { return false };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         headers.insert("grpc-status", code.into());
-        if let Ok(message) = HeaderValue::try_from(percent_encoded(message)) {
+        if let Ok(message) = HeaderValue::try_from(percent_encoded(&message.to_string())) {
             headers.insert("grpc-message", message);
         }
         true

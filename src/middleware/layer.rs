@@ -1,6 +1,6 @@
 //! The `tower` layer that protects a service.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
 
 use tower::Layer;
 
@@ -29,15 +29,9 @@ impl<C> BearerAuthLayer<C> {
         server: Arc<Responder>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let gate = Gatekeeper {
-            validator,
-            server,
-            clock,
-            optional: false,
-            preflight: false,
-            paths: None,
-            claims: PhantomData,
-        };
+        let gate =
+            Gate { validator, server, clock, optional: false, preflight: false, grpc: false, paths: None };
+        let gate = Gatekeeper { gate: Arc::new(gate), claims: PhantomData };
         Self { gate, mode: PhantomData }
     }
 
@@ -55,23 +49,39 @@ impl<C, M> BearerAuthLayer<C, M> {
     /// **Default:** they get 401.
     #[must_use]
     pub fn optional(mut self) -> Self {
-        self.gate.optional = true;
+        self.gate.change().optional = true;
+        self
+    }
+
+    /// Answers in gRPC to a call of gRPC or gRPC-Web, which is told by POST and a `Content-Type` of `application/grpc`,
+    /// `application/grpc-web` or `application/grpc-web-text`: 200 without content, with `grpc-status`, `grpc-message` and the challenge
+    /// as metadata. [`require`](crate::ResourceServer::require) and the extractors behind the layer do as it does. A page of another
+    /// origin sees these fields only if the CORS layer exposes them.
+    ///
+    /// The caller chooses the `Content-Type`, and with it whether a refusal is 200: not for an endpoint that a proxy asks whether to
+    /// let a request in (`auth_request`, `forwardAuth`, `ext_authz`). **Default:** HTTP, whatever is called; a gRPC client makes codes
+    /// of its own of these statuses.
+    #[must_use]
+    pub fn grpc(mut self) -> Self {
+        self.gate.change().grpc = true;
         self
     }
 
     /// Asks for more than a good token where a path says so. A refusal names the scopes of its path, a 401 too. Where a path asks
-    /// for something, [`optional`](Self::optional) does not count. **Default:** every path asks for a good token.
+    /// for something, [`optional`](Self::optional) and [`pass_preflight`](Self::pass_preflight) do not count. A second table takes the
+    /// place of the first. **Default:** every path asks for a good token.
     #[must_use]
     pub fn require_by_path(mut self, requirements: PathRequirements) -> Self {
-        self.gate.paths = Some(Arc::new(requirements));
+        self.gate.change().paths = Some(requirements);
         self
     }
 
-    /// Lets CORS preflights pass as anonymous, for services that answer them behind the layer. **Default:** they get 401; the
-    /// usual place of a CORS layer is outside of this one, where it answers them itself.
+    /// Lets CORS preflights pass as anonymous, for services that answer them behind the layer. Not for a service that does not look
+    /// at the method, such as tonic: its methods would run for whoever says OPTIONS. **Default:** they get 401; the usual place of a
+    /// CORS layer is outside of this one, where it answers them itself.
     #[must_use]
     pub fn pass_preflight(mut self) -> Self {
-        self.gate.preflight = true;
+        self.gate.change().preflight = true;
         self
     }
 }
@@ -96,27 +106,41 @@ impl<C, M> fmt::Debug for BearerAuthLayer<C, M> {
     }
 }
 
-/// What a layer hands to its services.
+/// What a layer hands to its services. One handle: frameworks clone a service for each request.
 pub(crate) struct Gatekeeper<C> {
+    gate: Arc<Gate>,
+    claims: PhantomData<fn() -> C>,
+}
+
+/// How requests are judged, and how they are answered.
+#[derive(Clone)]
+pub(crate) struct Gate {
     pub(crate) validator: Arc<dyn ValidateToken>,
     pub(crate) server: Arc<Responder>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) optional: bool,
     pub(crate) preflight: bool,
-    pub(crate) paths: Option<Arc<PathRequirements>>,
-    claims: PhantomData<fn() -> C>,
+    pub(crate) grpc: bool,
+    pub(crate) paths: Option<PathRequirements>,
+}
+
+impl<C> Gatekeeper<C> {
+    /// The gate, to be set up: services that were made before keep theirs.
+    fn change(&mut self) -> &mut Gate {
+        Arc::make_mut(&mut self.gate)
+    }
+}
+
+impl<C> Deref for Gatekeeper<C> {
+    type Target = Gate;
+
+    fn deref(&self) -> &Gate {
+        &self.gate
+    }
 }
 
 impl<C> Clone for Gatekeeper<C> {
     fn clone(&self) -> Self {
-        Self {
-            validator: Arc::clone(&self.validator),
-            server: Arc::clone(&self.server),
-            clock: Arc::clone(&self.clock),
-            optional: self.optional,
-            preflight: self.preflight,
-            paths: self.paths.clone(),
-            claims: PhantomData,
-        }
+        Self { gate: Arc::clone(&self.gate), claims: PhantomData }
     }
 }

@@ -10,11 +10,15 @@ use std::{
 
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE},
+    header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
+        CACHE_CONTROL, CONTENT_TYPE,
+    },
 };
 use tower::Service;
 
-/// Serves the metadata document (RFC 9728 §3.2) to GET and HEAD. Made by
+/// Serves the metadata document (RFC 9728 §3.2) to GET and HEAD, and to web pages of any origin (CORS, Fetch standard): it is
+/// public, and a client in a browser has to read it before it has a token. Made by
 /// [`ResourceServer::metadata_service`](crate::ResourceServer::metadata_service).
 #[derive(Clone)]
 pub struct MetadataService {
@@ -30,6 +34,8 @@ impl MetadataService {
     fn answer(&self, method: &Method) -> Response<String> {
         let mut response = Response::new(String::new());
         let headers = response.headers_mut();
+        let any = HeaderValue::from_static("*");
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, any.clone());
         match *method {
             Method::GET | Method::HEAD => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -38,8 +44,14 @@ impl MetadataService {
                     *response.body_mut() = (self.document)();
                 }
             }
+            // Clients of MCP send a field of their own, which a browser asks about first.
+            Method::OPTIONS => {
+                headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, any);
+                *response.status_mut() = StatusCode::NO_CONTENT;
+            }
             _ => {
-                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
                 *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
             }
         }

@@ -6,13 +6,16 @@ use crate::{error::ConfigError, token::scope::Requirement};
 
 /// What each path asks for, beyond a good token: for gRPC, where a path is a method, and wherever rights are kept in one place.
 ///
-/// A pattern is a path, octet by octet as the layer sees it: `/orders.Orders/List`. A segment `{name}` stands for any one segment
-/// that is not empty, and `*` at the end for all that is below. Where several fit, the most specific one decides: from the left, a
-/// literal segment before `{name}`, and that before `*`. A path without a pattern asks for a good token and nothing more, unless
-/// [`otherwise`](Self::otherwise) says what.
+/// A pattern is a path, octet by octet as the layer sees it: `/orders.Orders/List`. A segment `{name}` stands for any one segment, and
+/// `*` at the end for the place itself and all that is below: `/admin/*` is `/admin`, `/admin/` and `/admin/users`. Where several fit,
+/// the most specific one decides: from the left, a literal segment before `{name}`, and that before `*`. A path without a pattern asks
+/// for a good token and nothing more, unless [`otherwise`](Self::otherwise) says what; `otherwise(Requirement::any_of([]))` closes the
+/// rest to everybody.
 ///
-/// What a router takes for the same path, such as one with a slash at its end, may be another one here: what must not be reached
-/// without a right is best named by a pattern with `*`, or by [`require`](crate::ResourceServer::require) on the route itself.
+/// It is for routers that compare paths as they come, as tonic, axum and hyper do. Within axum's `nest` the layer sees the rest of the
+/// path. A service that decodes or mends paths, such as one for files, or a proxy, may take other paths for the same place: there, and
+/// wherever the route can say it, [`require`](crate::ResourceServer::require) is the safer way. `OPTIONS *` and CONNECT have no path:
+/// only `otherwise` speaks of them. Patterns other than literal ones are looked at one after the other: keep them to some hundred.
 ///
 /// ```
 /// use bearergate::{Issuer, PathRequirements, ResourceServer, scopes};
@@ -35,12 +38,12 @@ pub struct PathRequirements {
     otherwise: Option<Requirement>,
 }
 
-/// In the order of their specificity.
+/// In the order of how specific they are.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Segment {
     Literal(Box<str>),
     Any,
-    /// All that is below, which may be nothing but the slash.
+    /// All that is below, and the place itself.
     Rest,
 }
 
@@ -50,7 +53,7 @@ impl PathRequirements {
     /// # Errors
     ///
     /// [`ConfigError::PathPattern`] when a pattern does not begin with `/`, has a `*` that is not its last segment, has a `{` or
-    /// `}` that does not enclose a segment, or stands there twice.
+    /// `}` that does not enclose the name of a segment, holds what no path holds, or stands there twice.
     pub fn new<P, R>(requirements: impl IntoIterator<Item = (P, R)>) -> Result<Self, ConfigError>
     where
         P: AsRef<str>,
@@ -83,6 +86,10 @@ impl PathRequirements {
     fn add(&mut self, pattern: &str, requirement: Requirement) -> Result<(), ConfigError> {
         let unusable = |reason| ConfigError::PathPattern { pattern: pattern.to_owned(), reason };
         let path = pattern.strip_prefix('/').ok_or_else(|| unusable("it does not begin with `/`: add it"))?;
+        let is_of_a_path = |octet: u8| octet > b' ' && octet != 0x7F && !b"?#".contains(&octet);
+        if !path.bytes().all(is_of_a_path) {
+            return Err(unusable("a path holds no space, control character, `?` and `#`: remove it"));
+        }
         let mut segments = Vec::new();
         for text in path.split('/') {
             if segments.last() == Some(&Segment::Rest) {
@@ -91,9 +98,15 @@ impl PathRequirements {
             let name = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
             segments.push(match name {
                 _ if text == "*" => Segment::Rest,
-                Some(name) if !name.is_empty() && !name.contains(['{', '}']) => Segment::Any,
+                // Other spellings mean more than one segment, or nothing here.
+                Some(name) if !name.is_empty() && !name.contains(['{', '}', '*']) => Segment::Any,
+                _ if text.starts_with(':') => {
+                    return Err(unusable("a segment with a name is written `{name}`"));
+                }
                 _ if text.contains(['{', '}']) => {
-                    return Err(unusable("a segment is either `{name}` as a whole, or a literal"));
+                    return Err(unusable(
+                        "a segment is either `{name}` as a whole, or a literal; all that is below is `*`",
+                    ));
                 }
                 _ if text.contains('*') => {
                     return Err(unusable("`*` is a whole segment, the last: write `/…/*`"));
@@ -116,12 +129,13 @@ fn fits(pattern: &[Segment], path: &str) -> bool {
     let Some(path) = path.strip_prefix('/') else { return false };
     let mut segments = path.split('/');
     for wanted in pattern {
-        let Some(segment) = segments.next() else { return false };
-        match wanted {
-            Segment::Literal(text) if **text == *segment => (),
-            Segment::Any if !segment.is_empty() => (),
-            Segment::Rest => return true,
-            Segment::Literal(_) | Segment::Any => return false,
+        let segment = segments.next();
+        match (wanted, segment) {
+            (Segment::Rest, _) => return true,
+            (Segment::Literal(text), Some(segment)) if **text == *segment => (),
+            // Also for none: routers give `/orders//refund` to `/orders/{id}/refund`.
+            (Segment::Any, Some(_)) => (),
+            (Segment::Literal(_) | Segment::Any, _) => return false,
         }
     }
     segments.next().is_none()
@@ -146,13 +160,17 @@ mod tests {
         for (path, pattern) in [
             ("/a/b", Some("/a/b")),
             ("/a/x", Some("/a/{id}")),
-            ("/a/", Some("/a/*")),
+            ("/a/", Some("/a/{id}")),
+            ("/a//c", Some("/a/{id}/c")),
+            ("/a//", Some("/a/*")),
+            ("/a/b/", Some("/a/b/*")),
             ("/a/x/y/z", Some("/a/*")),
             ("/a/x/c", Some("/a/{id}/c")),
             ("/a/b/c", Some("/a/b/*")),
             ("/z/b/c", Some("/{any}/b/c")),
             ("/", Some("/")),
-            ("/a", None),
+            ("/a", Some("/a/*")),
+            ("/ab", None),
             ("/A/b", None),
             ("/z/b", None),
             ("a/b", None),
@@ -163,7 +181,7 @@ mod tests {
         }
         let table = table.otherwise(scopes("rest"));
         assert_eq!(
-            table.of("/a").and_then(Requirement::wanted_scopes).map(ToString::to_string).as_deref(),
+            table.of("/z").and_then(Requirement::wanted_scopes).map(ToString::to_string).as_deref(),
             Some("rest")
         );
     }
@@ -176,6 +194,13 @@ mod tests {
             &["/*/a"],
             &["/a*"],
             &["/{}"],
+            &["/a/{*b}"],
+            &["/{*b}"],
+            &["/:a"],
+            &["/a?b"],
+            &["/a#b"],
+            &["/a b"],
+            &["/a\n"],
             &["/{a}b"],
             &["/a/{b"],
             &["/a", "/a"],

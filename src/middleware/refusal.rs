@@ -20,8 +20,7 @@ use crate::{
 
 /// A request that was not let in: status and header fields of the answer, and the [`AuthError`] behind it.
 ///
-/// To a gRPC client, which is told by the method POST and a `Content-Type` of `application/grpc`, `application/grpc-web` or
-/// `application/grpc-web-text`, the answer is 200 without content, with the same fields and the status of gRPC.
+/// Where it [answers in gRPC](Self::in_reply_to), it is 200 without content, with the same fields and the status of gRPC.
 ///
 /// Nothing in it comes from the token. It is what the extractors reject with, and what a service without axum gets from
 /// [`ResourceServer::refuse`](crate::ResourceServer::refuse).
@@ -56,8 +55,8 @@ impl Refusal {
         self
     }
 
-    /// Puts the refusal as the request asks that it answers: in gRPC, if it is gRPC. The layer and the extractors do so themselves.
-    /// **Default:** HTTP.
+    /// Puts the refusal as the request asks that it answers: in gRPC, if it is a call of gRPC. Behind a layer with
+    /// [`grpc`](crate::BearerAuthLayer::grpc) this is done, which says where it must not be. **Default:** HTTP.
     #[must_use]
     pub fn in_reply_to(self, method: &Method, headers: &HeaderMap) -> Self {
         self.over(Protocol::of(method, headers))
@@ -93,7 +92,7 @@ impl Refusal {
         }
     }
 
-    /// The gRPC status code of the same meaning: what a gRPC client gets.
+    /// The gRPC status code of the same meaning.
     pub fn grpc_code(&self) -> i32 {
         answer(self.error.kind()).grpc
     }
@@ -125,9 +124,11 @@ impl Refusal {
 
     /// The answer, with the body that the server renders. In gRPC the body is empty.
     pub fn into_response_with_body<B: From<Vec<u8>>>(self) -> Response<B> {
-        match self.grpc_fields() {
-            Some(headers) => with_fields(StatusCode::OK, headers, B::from(Vec::new())),
-            None => body::response(&self, self.render()),
+        match self.protocol {
+            Protocol::Http => body::response(&self, self.render()),
+            Protocol::Grpc | Protocol::GrpcWeb | Protocol::GrpcWebText => {
+                self.with_fields(B::from(Vec::new()))
+            }
         }
     }
 
@@ -139,26 +140,17 @@ impl Refusal {
 
     /// The answer, with an empty body.
     pub fn into_response<B: Default>(self) -> Response<B> {
-        match self.grpc_fields() {
-            Some(headers) => with_fields(StatusCode::OK, headers, B::default()),
-            None => with_fields(self.status(), self.headers(), B::default()),
-        }
+        self.with_fields(B::default())
     }
 
-    /// The fields of an answer in gRPC; `None` where the request speaks HTTP.
-    fn grpc_fields(&self) -> Option<HeaderMap> {
+    fn with_fields<B>(&self, body: B) -> Response<B> {
         let mut headers = self.headers();
-        let kind = self.error.kind();
-        let message = kind.to_string();
-        self.protocol.add_status(&mut headers, self.grpc_code(), &message).then_some(headers)
+        let is_grpc = self.protocol.add_status(&mut headers, self.grpc_code(), self.error.kind());
+        let mut response = Response::new(body);
+        *response.status_mut() = if is_grpc { StatusCode::OK } else { self.status() };
+        *response.headers_mut() = headers;
+        response
     }
-}
-
-fn with_fields<B>(status: StatusCode, headers: HeaderMap, body: B) -> Response<B> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
 }
 
 /// Whole seconds, 1 to 30, and up to 2 more so that those who wait do not come back all at once (RFC 9110 §10.2.3).

@@ -5,14 +5,14 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use http::Extensions;
+use http::{Extensions, HeaderMap, Method};
 
 use crate::{
     error::{
         AuthError,
         AuthErrorKind::{ClaimsTypeDiffers, MissingLayer, MissingToken},
     },
-    middleware::{challenge::Responder, refusal::Refusal},
+    middleware::{challenge::Responder, layer::Gate, refusal::Refusal},
     telemetry::RefusalLog,
     token::{access_token::AccessToken, claims::Core},
 };
@@ -24,6 +24,8 @@ pub(crate) struct RequestAuth {
     pub(crate) outcome: Outcome,
     /// Whether the layer answers with bodies.
     pub(crate) with_body: bool,
+    /// Whether it answers in gRPC where it is asked in gRPC.
+    grpc: bool,
     /// The claims type, and its name for logs.
     claims: (TypeId, &'static str),
 }
@@ -36,8 +38,20 @@ pub(crate) enum Outcome {
 }
 
 impl RequestAuth {
-    pub(crate) fn new<C: 'static>(server: Arc<Responder>, outcome: Outcome, with_body: bool) -> Self {
-        Self { server, outcome, with_body, claims: (TypeId::of::<C>(), type_name::<C>()) }
+    pub(crate) fn new<C: 'static>(gate: &Gate, outcome: Outcome, with_body: bool) -> Self {
+        let claims = (TypeId::of::<C>(), type_name::<C>());
+        Self { server: Arc::clone(&gate.server), outcome, with_body, grpc: gate.grpc, claims }
+    }
+
+    /// Puts a refusal as the layer in front of it puts its own.
+    pub(crate) fn put(
+        refusal: Refusal,
+        extensions: &Extensions,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Refusal {
+        let is_grpc = extensions.get::<Self>().is_some_and(|auth| auth.grpc);
+        if is_grpc { refusal.in_reply_to(method, headers) } else { refusal }
     }
 
     /// A refusal behind the layer, as the layer itself would send it.

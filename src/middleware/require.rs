@@ -103,7 +103,8 @@ where
             }
             Err(refusal) => {
                 self.rule.server.log.record(refusal.error());
-                let refusal = refusal.in_reply_to(request.method(), request.headers());
+                let refusal =
+                    RequestAuth::put(refusal, request.extensions(), request.method(), request.headers());
                 RequireFuture {
                     state: State::Rejected { refusal: Some(Box::new(refusal)) },
                     mode: PhantomData,

@@ -66,8 +66,7 @@ where
         let token = match bearer_token(request.headers()) {
             Ok(token) => token,
             Err(AuthErrorKind::MissingToken) if self.gate.lets_pass_without_token(&request) => {
-                let auth =
-                    RequestAuth::new::<C>(Arc::clone(&self.gate.server), Outcome::Anonymous, M::WITH_BODY);
+                let auth = RequestAuth::new::<C>(&self.gate, Outcome::Anonymous, M::WITH_BODY);
                 request.extensions_mut().insert(auth);
                 return ResponseFuture::inner(self.inner.call(request));
             }
@@ -114,11 +113,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
         } else if let Some(field) = request.headers_mut().get_mut(AUTHORIZATION) {
             field.set_sensitive(true);
         }
-        let auth = RequestAuth::new::<C>(
-            Arc::clone(&self.server),
-            Outcome::Verified(Arc::clone(token.core())),
-            M::WITH_BODY,
-        );
+        let outcome = Outcome::Verified(Arc::clone(token.core()));
+        let auth = RequestAuth::new::<C>(self, outcome, M::WITH_BODY);
         request.extensions_mut().insert(auth);
         request.extensions_mut().insert(token);
         Ok(())
@@ -129,8 +125,8 @@ impl<C> Gatekeeper<C> {
     /// Anonymous is who sends no credentials at all; a CORS preflight never does.
     fn lets_pass_without_token<B>(&self, request: &Request<B>) -> bool {
         !request.headers().contains_key(AUTHORIZATION)
-            && ((self.preflight && is_preflight(request))
-                || (self.optional && self.wanted(request).is_none()))
+            && (self.optional || (self.preflight && is_preflight(request)))
+            && self.wanted(request).is_none()
     }
 
     /// What the request's path asks for, beyond a good token.
@@ -140,8 +136,10 @@ impl<C> Gatekeeper<C> {
 
     fn refuse<B>(&self, error: AuthError, request: &Request<B>) -> Refusal {
         self.server.log.record(&error);
-        let refusal =
-            Refusal::new(error, Arc::clone(&self.server)).in_reply_to(request.method(), request.headers());
+        let mut refusal = Refusal::new(error, Arc::clone(&self.server));
+        if self.grpc {
+            refusal = refusal.in_reply_to(request.method(), request.headers());
+        }
         match self.wanted(request) {
             Some(requirement) => refusal.of(requirement.clone()),
             None => refusal,

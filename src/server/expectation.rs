@@ -4,7 +4,10 @@ use crate::{
     clock::UnixTime,
     jwt::{Check, JwtRules},
     policy::{ClaimPolicy, Profile},
-    token::scope::{Requirement, Scopes},
+    token::{
+        scope::{Requirement, Scopes},
+        wanted_claim::WantedClaim,
+    },
 };
 
 /// What counts for one token.
@@ -57,6 +60,11 @@ impl Configured<'_> {
             Check::Scope => {
                 let lists = self.requirement.alternatives().iter().map(Scopes::to_string);
                 format!("the token carries {}", any_of(lists))
+            }
+            Check::ClaimValues => {
+                let wanted: Vec<_> =
+                    self.requirement.wanted_claims().iter().map(WantedClaim::in_words).collect();
+                wanted.join("; ")
             }
             Check::Authentication => authentication(self.requirement),
         };

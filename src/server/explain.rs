@@ -58,7 +58,7 @@ impl ResourceServer {
     }
 
     /// Explains a token as [`explain`](Self::explain) does, and goes on to what [`require`](Self::require) checks:
-    /// [`Check::Scope`] and [`Check::Authentication`], as far as the requirement asks for them.
+    /// [`Check::Scope`], [`Check::ClaimValues`] and [`Check::Authentication`], as far as the requirement asks for them.
     ///
     /// ```
     /// # fn f(api: &bearergate::ResourceServer, token: &str) {
@@ -114,10 +114,12 @@ impl ResourceServer {
             recorder.steps.push((Check::Introspection, CheckOutcome::NotAsked));
         }
         checks.extend(requirement.asks_for_scopes().then_some(Check::Scope));
+        checks.extend((!requirement.wanted_claims().is_empty()).then_some(Check::ClaimValues));
         checks.extend(requirement.asks_for_authentication().then_some(Check::Authentication));
         if let Judgement::Accepted(_, core) = &judgement {
             let results = [
                 (Check::Scope, requirement.check_scopes(core)),
+                (Check::ClaimValues, requirement.check_claims(core)),
                 (Check::Authentication, requirement.check_authentication(core, now)),
             ];
             for (check, result) in results.into_iter().filter(|(check, _)| checks.contains(check)) {

@@ -3,6 +3,7 @@
 pub(crate) mod builder;
 pub(crate) mod entries;
 mod expectation;
+mod expiry;
 pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod issuer;
@@ -93,7 +94,8 @@ impl ResourceServer {
         RequireLayer::new(self.rule(requirement.into()))
     }
 
-    /// What [`require`](Self::require) asks of a request, asked of a token: for frameworks without tower, and within handlers.
+    /// What [`require`](Self::require) asks of a request, asked of a token that this server accepted: for frameworks without tower,
+    /// and within handlers. It does not look again whether the token is good.
     ///
     /// # Errors
     ///

@@ -9,3 +9,4 @@ pub(crate) mod mismatch;
 pub(crate) mod presented;
 pub(crate) mod scope;
 pub(crate) mod typed;
+pub(crate) mod wanted_claim;

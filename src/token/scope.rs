@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     clock::UnixTime,
     error::{AuthErrorKind, InvalidScope},
-    token::claims::Core,
+    token::{claims::Core, wanted_claim::WantedClaim},
 };
 
 /// One scope-token: printable ASCII without space, quote and backslash (RFC 6749 §3.3).
@@ -187,6 +187,7 @@ pub struct Requirement {
     /// The same.
     acr: Option<Vec<String>>,
     max_age: Option<Duration>,
+    claims: Vec<WantedClaim>,
 }
 
 impl Requirement {
@@ -199,6 +200,29 @@ impl Requirement {
     /// fulfilled: every token is refused.
     pub fn any_of(alternatives: impl IntoIterator<Item = Scopes>) -> Self {
         Self { alternatives: Some(alternatives.into_iter().collect()), ..Self::default() }
+    }
+
+    /// Asks that the claim at this JSON pointer (RFC 6901) is one of these texts, or a list with one of them in it: for roles,
+    /// permissions and groups, which stand outside of `scope`. Asked for twice, both must hold. Where nothing stands at the pointer,
+    /// or no value is given, every token is refused. What fails is [`PolicyDenied`](AuthErrorKind::PolicyDenied), 403 without a
+    /// code, for no scope would help. **Default:** any claims.
+    ///
+    /// ```
+    /// use bearergate::{Requirement, scopes};
+    ///
+    /// let keycloak = Requirement::default().claim("/realm_access/roles", ["admin", "operator"]);
+    /// let auth0 = Requirement::default().claim("/permissions", ["read:orders"]);
+    /// let both = Requirement::scopes(scopes!["orders"]).claim("/groups", ["sales"]);
+    /// ```
+    #[must_use]
+    pub fn claim<V: Into<String>>(
+        mut self,
+        pointer: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        let values = values.into_iter().map(Into::into).collect();
+        self.claims.push(WantedClaim::new(pointer.into(), values));
+        self
     }
 
     /// Asks that `acr` is one of these values, the most wanted first (RFC 9470 §3). No value fulfils an empty list.
@@ -233,6 +257,10 @@ impl Requirement {
         self.alternatives.is_some()
     }
 
+    pub(crate) fn wanted_claims(&self) -> &[WantedClaim] {
+        &self.claims
+    }
+
     pub(crate) fn asks_for_authentication(&self) -> bool {
         self.acr.is_some() || self.max_age.is_some()
     }
@@ -242,9 +270,10 @@ impl Requirement {
         self.alternatives.as_deref().unwrap_or_default()
     }
 
-    /// Judges a verified token: scopes first, then the strength and age of the login.
+    /// Judges a verified token: scopes first, then other claims, then the strength and age of the login.
     pub(crate) fn check(&self, core: &Core, now: UnixTime) -> Result<(), AuthErrorKind> {
         self.check_scopes(core)?;
+        self.check_claims(core)?;
         self.check_authentication(core, now)
     }
 
@@ -252,6 +281,10 @@ impl Requirement {
         let granted = |wanted: &Scopes| wanted.iter().all(|scope| core.has_scope(scope));
         let enough = !self.asks_for_scopes() || self.alternatives().iter().any(granted);
         if enough { Ok(()) } else { Err(AuthErrorKind::InsufficientScope) }
+    }
+
+    pub(crate) fn check_claims(&self, core: &Core) -> Result<(), AuthErrorKind> {
+        if WantedClaim::all_in(&self.claims, core) { Ok(()) } else { Err(AuthErrorKind::PolicyDenied) }
     }
 
     fn is_strong(&self, core: &Core) -> bool {
