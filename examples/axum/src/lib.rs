@@ -1,12 +1,15 @@
 //! A service on axum: the scope stands in the handler's signature, or on the route.
 
-use std::io;
+use std::{convert::Infallible, io, time::Duration};
 
 use axum::{
     Router,
+    extract::State,
+    response::sse::{Event, Sse},
     routing::{get, post},
 };
 use bearergate::{AccessToken, ResourceServer, Scoped, scopes};
+use futures_util::{Stream, StreamExt as _, stream::unfold};
 use tokio::net::TcpListener;
 
 scopes!(ReadOrders = "read:orders");
@@ -20,7 +23,9 @@ pub fn app(api: &ResourceServer) -> Router {
         .route("/me", get(me))
         .route("/orders", get(orders))
         .route("/orders", post(place).layer(api.require(scopes!["write:orders"])))
+        .route("/events", get(events))
         .layer(api.layer())
+        .with_state(api.clone())
 }
 
 /// Serves until the listener fails.
@@ -42,4 +47,17 @@ async fn orders(token: Scoped<ReadOrders>) -> String {
 
 async fn place() -> &'static str {
     "placed"
+}
+
+/// An event every 30 s, for as long as the token is good: then the stream ends, and the client comes back with a new one.
+async fn events(
+    State(api): State<ResourceServer>,
+    token: Scoped<ReadOrders>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let expired = Box::pin(api.expired(&*token));
+    let events = unfold(1, |number| async move {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        Some((Ok(Event::default().data(format!("order {number}"))), number + 1))
+    });
+    Sse::new(events.take_until(expired))
 }

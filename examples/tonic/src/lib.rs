@@ -50,7 +50,7 @@ pub async fn serve(
         .accept_http1(true)
         // Outside: what comes as gRPC-Web is gRPC for all that follows.
         .layer(GrpcWebLayer::new())
-        .layer(api.layer().require_by_path(rights()?))
+        .layer(api.layer().grpc().require_by_path(rights()?))
         .add_service(OrdersServer::new(Shop))
         .serve_with_incoming(TcpListenerStream::new(listener))
         .await?;
