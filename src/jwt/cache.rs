@@ -8,8 +8,6 @@ use std::{
     },
 };
 
-use memchr::memrchr;
-
 use crate::{
     clock::UnixTime,
     error::AuthErrorKind,
@@ -26,29 +24,13 @@ use crate::{
     },
 };
 
-/// Verified tokens of all issuer entries `E`, by the digests of their signatures. It only ever says what a judgement from scratch would say too:
+/// Verified tokens of all issuer entries `E`, by their digests. It only ever says what a judgement from scratch would say too:
 /// whatever is doubtful is judged from scratch.
 pub(crate) struct VerifiedTokens<E>(TokenCache<Arc<Verified<E>>>);
 
 impl<E> Remembered for Arc<Verified<E>> {
     fn octets(&self) -> usize {
-        self.core.payload().len().saturating_add(self.signed.len())
-    }
-}
-
-/// A token as it is looked for: by SHA-256 of its signature, which is its secret part, and by the text that was signed, which is
-/// most of it.
-#[derive(Clone, Copy)]
-pub(crate) struct Sought<'t> {
-    signature: TokenDigest,
-    signed: &'t [u8],
-}
-
-impl<'t> Sought<'t> {
-    pub(crate) fn new(token: &'t [u8]) -> Self {
-        let dot = memrchr(b'.', token).unwrap_or_default();
-        let (signed, signature) = token.split_at_checked(dot).unwrap_or((&[], token));
-        Self { signature: TokenDigest::of(signature), signed }
+        self.core.payload().len()
     }
 }
 
@@ -59,8 +41,6 @@ pub(crate) struct Verified<E> {
     times: Times,
     witness: Witness,
     core: Arc<Core>,
-    /// Header and payload as they came.
-    signed: Box<[u8]>,
     /// The fetch that the last set came of in which the token finds its key.
     seen: AtomicU64,
 }
@@ -70,14 +50,14 @@ impl<E: Send + Sync + 'static> VerifiedTokens<E> {
         Self(TokenCache::new(entries))
     }
 
-    pub(crate) fn get(&self, token: Sought<'_>) -> Option<Arc<Verified<E>>> {
-        self.0.get(&token.signature).filter(|verified| *verified.signed == *token.signed)
+    pub(crate) fn get(&self, token: &TokenDigest) -> Option<Arc<Verified<E>>> {
+        self.0.get(token)
     }
 
     /// Keeps a token that was just accepted. The core that comes back serves more than one request.
     pub(crate) fn keep(
         &self,
-        token: Sought<'_>,
+        token: TokenDigest,
         entry: &Arc<E>,
         witness: Witness,
         core: Core,
@@ -89,15 +69,14 @@ impl<E: Send + Sync + 'static> VerifiedTokens<E> {
             times: Times::of_core(&core),
             witness,
             core: Arc::clone(&core),
-            signed: token.signed.into(),
             seen: AtomicU64::new(seen),
         };
-        self.0.insert(token.signature, Arc::new(verified));
+        self.0.insert(token, Arc::new(verified));
         core
     }
 
-    pub(crate) fn forget(&self, token: Sought<'_>) {
-        self.0.forget(&token.signature);
+    pub(crate) fn forget(&self, token: &TokenDigest) {
+        self.0.forget(token);
     }
 
     pub(crate) fn forget_subject(&self, issuer: &str, subject: &str) {

@@ -160,8 +160,7 @@ impl ResourceServerBuilder {
     /// Remembers so many JWTs that keys have verified, so that the signature of a token that comes again is not checked again.
     /// The answer is at each moment the one that a check from scratch would give: a token is accepted by what is remembered
     /// only while the key that verified it is in force for it, its issuer's entry unchanged, and its times good. Refusals are
-    /// not remembered. What is held of a token is SHA-256 of its signature, and the text that was signed. **Default:** nothing is
-    /// remembered.
+    /// not remembered. What is held of a token is SHA-256 of it, and its claims. **Default:** nothing is remembered.
     ///
     /// ```no_run
     /// # use bearergate::{Issuer, ResourceServer};

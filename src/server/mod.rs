@@ -28,7 +28,7 @@ use crate::{
     error::{AuthError, ConfigError},
     fetch::FetchError,
     introspection::Introspection,
-    jwt::cache::{Sought, VerifiedTokens},
+    jwt::cache::VerifiedTokens,
     keys::change::KeyChanges,
     middleware::{
         challenge::Responder,
@@ -43,7 +43,7 @@ use crate::{
         issuer::Issuer,
         means::Means,
     },
-    token::{access_token::AccessToken, presented::Presented, scope::Requirement},
+    token::{access_token::AccessToken, digest::TokenDigest, presented::Presented, scope::Requirement},
     validate::{ValidateToken, Validation},
 };
 
@@ -363,7 +363,7 @@ impl CachedTokens<'_> {
     /// Forgets what was said of this token.
     pub fn forget(&self, token: &str) {
         if let Some(verified) = &self.inner.verified {
-            verified.forget(Sought::new(token.as_bytes()));
+            verified.forget(&TokenDigest::of(token.as_bytes()));
         }
         self.each(None, |introspection| introspection.memory().forget(token.as_bytes()));
     }

@@ -18,11 +18,7 @@ use crate::{
         Decision,
     },
     introspection::{Introspection, Subject},
-    jwt::{
-        Judgement,
-        cache::{Sought, VerifiedTokens},
-        judge,
-    },
+    jwt::{Judgement, cache::VerifiedTokens, judge},
     keys::{
         refresh::Sequence,
         remote::{Attempt, Remote, Wanted},
@@ -34,6 +30,7 @@ use crate::{
     },
     token::{
         claims::Core,
+        digest::TokenDigest,
         presented::{Presented, Shape},
     },
     validate::{ValidateToken, Validation, Verdict},
@@ -113,14 +110,14 @@ impl Inner {
             let view = View::new(&entries, &self.shared);
             let is_short = token.len() <= self.shared.max_token_bytes;
             if let Some(cache) = self.verified.as_ref().filter(|_| is_short) {
-                let sought = Sought::new(token);
-                if let Some((entry, core)) = self.remembered(cache, sought, &entries, view.monotonic()) {
+                let digest = TokenDigest::of(token);
+                if let Some((entry, core)) = self.remembered(cache, &digest, &entries, view.monotonic()) {
                     return confirmed(token, entry, core);
                 }
                 let mut witness = None;
                 let judgement = judge(token, &view, self.shared.clock.wall(), &mut witness);
                 if let Some(step) = stepped(token, rechecked, &view, judgement, |entry, core| match witness {
-                    Some(witness) => cache.keep(sought, entry, witness, core, view.seen()),
+                    Some(witness) => cache.keep(digest, entry, witness, core, view.seen()),
                     None => Arc::new(core),
                 }) {
                     return step;
@@ -139,7 +136,7 @@ impl Inner {
     fn remembered<'e>(
         &self,
         cache: &VerifiedTokens<Entry>,
-        token: Sought<'_>,
+        token: &TokenDigest,
         entries: &'e Entries,
         now: Duration,
     ) -> Option<(&'e Arc<Entry>, Arc<Core>)> {

@@ -7,8 +7,8 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 of an opaque token, of the signature of a JWT, or of a key. A cache holds this instead of the secret; what is shorter, or
-/// faster to compute, could be made to collide.
+/// SHA-256 of a whole token, or of a key. A cache holds this instead of the token; what is shorter, or faster to compute, could be made
+/// to collide.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) struct TokenDigest([u8; 32]);
 
