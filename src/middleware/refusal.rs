@@ -58,13 +58,8 @@ impl Refusal {
     /// Puts the refusal as the request asks that it answers: in gRPC, if it is a call of gRPC. Behind a layer with
     /// [`grpc`](crate::BearerAuthLayer::grpc) this is done, which says where it must not be. **Default:** HTTP.
     #[must_use]
-    pub fn in_reply_to(self, method: &Method, headers: &HeaderMap) -> Self {
-        self.over(Protocol::of(method, headers))
-    }
-
-    /// Sets what the request speaks that is refused.
-    fn over(mut self, protocol: Protocol) -> Self {
-        self.protocol = protocol;
+    pub fn in_reply_to(mut self, method: &Method, headers: &HeaderMap) -> Self {
+        self.protocol = Protocol::of(method, headers);
         self
     }
 
