@@ -1,5 +1,7 @@
 //! Does a claim hold a value that a route asks for?
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::token::claims::Core;
@@ -18,10 +20,10 @@ impl WantedClaim {
 
     /// Whether each of them is held by the verified claims.
     pub(crate) fn all_in(wanted: &[Self], core: &Core) -> bool {
-        // Nothing is parsed for a route that asks for none.
-        wanted.is_empty()
-            || serde_json::from_str(core.payload())
-                .is_ok_and(|claims| wanted.iter().all(|it| it.is_in(&claims)))
+        // Nothing is parsed for a route that asks for none; and once for a token that is remembered.
+        let parse = || serde_json::from_str::<Value>(core.payload()).map(Arc::new);
+        let parsed = || core.typed().map_or_else(parse, |typed| typed.get(parse));
+        wanted.is_empty() || parsed().is_ok_and(|claims| wanted.iter().all(|it| it.is_in(&claims)))
     }
 
     fn is_in(&self, claims: &Value) -> bool {
