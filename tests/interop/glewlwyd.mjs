@@ -4,7 +4,7 @@
 // its answers lack `iss` and `sub`. Clients: `svc`/`svc-secret-x` gets and revokes tokens, `rs`/`rs-secret-x` introspects. The
 // user `ada`/`ada-secret-x` gets, by the password grant, an opaque refresh token beside the access token.
 import { execFileSync } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fail, filesOf, folder, freePort, ready, start } from './server.mjs';
@@ -57,8 +57,10 @@ headers.cookie = login.headers.getSetCookie().map((cookie) => cookie.split(';')[
 for (const name of ['read', 'introspect']) {
   await post('/scope/', { name, display_name: name, description: name, password_required: false, scheme: {} });
 }
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const jwk = { ...privateKey.export({ format: 'jwk' }), kid: 'glewlwyd', alg: 'RS256', use: 'sig' };
+// By way of PEM: see `privateJwk` in ../oidc-provider/server.mjs.
+const privateKeyEncoding = { type: 'pkcs8', format: 'pem' };
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, privateKeyEncoding });
+const jwk = { ...createPrivateKey(privateKey).export({ format: 'jwk' }), kid: 'glewlwyd', alg: 'RS256', use: 'sig' };
 await post('/mod/plugin/', {
   module: 'oidc',
   name: 'oidc',

@@ -17,7 +17,12 @@ for (const path of Object.values(place)) mkdirSync(path);
 
 const port = await freePort();
 const issuer = `http://127.0.0.1:${port}/`;
-const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+// As texts at once: see `privateJwk` in ../oidc-provider/server.mjs.
+const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+});
 const storedIn = (path) => ({
   Directory: path,
   LockDirectory: path,
@@ -40,8 +45,8 @@ const configuration = {
   localSessionStorageOptions: {},
   issuerDBOpenIDConnectActivation: 1,
   oidcServiceMetaDataIssuer: issuer,
-  oidcServicePrivateKeySig: privateKey.export({ type: 'pkcs1', format: 'pem' }),
-  oidcServicePublicKeySig: publicKey.export({ type: 'spki', format: 'pem' }),
+  oidcServicePrivateKeySig: privateKey,
+  oidcServicePublicKeySig: publicKey,
   oidcServiceKeyIdSig: 'llng',
   oidcServiceAllowAuthorizationCodeFlow: 1,
   oidcServiceAccessTokenExpiration: 300,

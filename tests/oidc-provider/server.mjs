@@ -22,7 +22,7 @@
 // A line on stdin: `stop` closes the socket and all connections, and prints {"ready":false}; `start` opens it again on the
 // same port, with the same keys, and prints the first line once more.
 import { createServer } from 'node:http';
-import { generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { Provider, errors } from 'oidc-provider';
 
@@ -40,9 +40,19 @@ const KEY_TYPES = {
 // RFC 9864 gave Ed25519 its own name beside the older `EdDSA`: one key, two algorithms.
 const ALGORITHMS = [...Object.keys(KEY_TYPES), 'EdDSA'];
 
+/**
+ * By way of PEM: node may hang in export({ format: 'jwk' }) of a key object that generateKeyPairSync made, where the garbage collector
+ * runs within it and drops the job that made the key, because both lock the key.
+ */
+function privateJwk(type, options) {
+  const privateKeyEncoding = { type: 'pkcs8', format: 'pem' };
+  const { privateKey } = generateKeyPairSync(type, { ...options, privateKeyEncoding });
+  return createPrivateKey(privateKey).export({ format: 'jwk' });
+}
+
 function generateKeys(generation) {
   return Object.entries(KEY_TYPES).map(([alg, [type, options]]) => ({
-    ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }),
+    ...privateJwk(type, options),
     kid: `${alg.toLowerCase()}-${generation}`,
     use: 'sig',
     // A key that names one of the two algorithms would not sign by the other.
