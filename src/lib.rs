@@ -64,7 +64,8 @@ pub use crate::{
         access_token::AccessToken,
         claims::Claims,
         presented::Presented,
-        scope::{RequiredScopes, Requirement, Scope, Scopes},
+        requirement::Requirement,
+        scope::{RequiredScopes, Scope, Scopes},
     },
 };
 

@@ -14,10 +14,8 @@ use crate::{
     middleware::{refusal::Refusal, request_auth::RequestAuth},
     server::ResourceServer,
     token::{
-        access_token::AccessToken,
-        claims::Claims,
-        presented::Presented,
-        scope::{RequiredScopes, Requirement},
+        access_token::AccessToken, claims::Claims, presented::Presented, requirement::Requirement,
+        scope::RequiredScopes,
     },
 };
 

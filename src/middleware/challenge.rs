@@ -8,7 +8,7 @@ use crate::{
     error::{AuthErrorKind, ErrorCode},
     middleware::{body::Renderer, rejection::Challenge},
     telemetry::RefusalLog,
-    token::scope::{Requirement, Scopes},
+    token::{requirement::Requirement, scope::Scopes},
 };
 
 /// What every refusal of one resource server shares.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{error::ConfigError, token::scope::Requirement};
+use crate::{error::ConfigError, token::requirement::Requirement};
 
 /// What each path asks for, beyond a good token: for gRPC, where a path is a method, and wherever rights are kept in one place.
 ///
@@ -144,7 +144,7 @@ fn fits(pattern: &[Segment], path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Scopes, token::scope::Requirement};
+    use crate::{Scopes, token::requirement::Requirement};
 
     fn scopes(text: &str) -> Scopes {
         Scopes::parse(text).expect("a scope")

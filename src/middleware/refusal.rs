@@ -15,7 +15,7 @@ use crate::{
         grpc::Protocol,
         rejection::{Challenge, answer},
     },
-    token::scope::Requirement,
+    token::requirement::Requirement,
 };
 
 /// A request that was not let in: status and header fields of the answer, and the [`AuthError`] behind it.

@@ -22,7 +22,7 @@ use crate::{
         refusal::Refusal,
         request_auth::{Outcome, RequestAuth},
     },
-    token::{claims::Core, scope::Requirement},
+    token::{claims::Core, requirement::Requirement},
 };
 
 /// Lets only requests pass whose token fulfils a [`Requirement`]. Stands behind the layer that verified the token. Made

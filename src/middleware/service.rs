@@ -27,7 +27,7 @@ use crate::{
         refusal::Refusal,
         request_auth::{Outcome, RequestAuth},
     },
-    token::{access_token::AccessToken, claims::Claims, presented::Presented, scope::Requirement},
+    token::{access_token::AccessToken, claims::Claims, presented::Presented, requirement::Requirement},
     validate::{Validation, Verdict},
 };
 

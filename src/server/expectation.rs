@@ -4,10 +4,7 @@ use crate::{
     clock::UnixTime,
     jwt::{Check, JwtRules},
     policy::{ClaimPolicy, Profile},
-    token::{
-        scope::{Requirement, Scopes},
-        wanted_claim::WantedClaim,
-    },
+    token::{requirement::Requirement, scope::Scopes, wanted_claim::WantedClaim},
 };
 
 /// What counts for one token.

@@ -13,7 +13,7 @@ use crate::{
     },
     token::{
         presented::{Presented, Shape},
-        scope::Requirement,
+        requirement::Requirement,
     },
 };
 

@@ -43,7 +43,7 @@ use crate::{
         issuer::Issuer,
         means::Means,
     },
-    token::{access_token::AccessToken, digest::TokenDigest, presented::Presented, scope::Requirement},
+    token::{access_token::AccessToken, digest::TokenDigest, presented::Presented, requirement::Requirement},
     validate::{ValidateToken, Validation},
 };
 

@@ -7,6 +7,7 @@ pub(crate) mod digest;
 pub(crate) mod json;
 pub(crate) mod mismatch;
 pub(crate) mod presented;
+pub(crate) mod requirement;
 pub(crate) mod scope;
 pub(crate) mod typed;
 pub(crate) mod wanted_claim;

@@ -1,0 +1,160 @@
+//! What rights does a route ask for, and does a token carry them?
+
+use std::time::Duration;
+
+use crate::{
+    clock::UnixTime,
+    error::AuthErrorKind,
+    token::{claims::Core, scope::Scopes, wanted_claim::WantedClaim},
+};
+
+/// What a route asks of a token beyond being valid.
+///
+/// ```
+/// use bearergate::{Requirement, scopes};
+/// use std::time::Duration;
+///
+/// let all = Requirement::scopes(scopes!["read", "write"]);
+/// let one = Requirement::any_of([scopes!["read"], scopes!["admin"]]);
+/// let step_up = Requirement::scopes(scopes!["pay"]).acr(["urn:example:loa:2"]).max_age(Duration::from_secs(300));
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Requirement {
+    /// `None`: no scope is asked for. An empty list can never be fulfilled.
+    alternatives: Option<Vec<Scopes>>,
+    /// The same.
+    acr: Option<Vec<String>>,
+    max_age: Option<Duration>,
+    claims: Vec<WantedClaim>,
+}
+
+impl Requirement {
+    /// Asks for every scope of the list.
+    pub fn scopes(scopes: impl Into<Scopes>) -> Self {
+        Self { alternatives: Some(vec![scopes.into()]), ..Self::default() }
+    }
+
+    /// Asks for every scope of at least one of the lists. The challenge names the first list. Of no lists at all, none can be
+    /// fulfilled: every token is refused.
+    pub fn any_of(alternatives: impl IntoIterator<Item = Scopes>) -> Self {
+        Self { alternatives: Some(alternatives.into_iter().collect()), ..Self::default() }
+    }
+
+    /// Asks that the claim at this JSON pointer (RFC 6901) is one of these texts, or a list with one of them in it: for roles,
+    /// permissions and groups, which stand outside of `scope`. Asked for twice, both must hold. Where nothing stands at the pointer,
+    /// or no value is given, every token is refused. What fails is [`PolicyDenied`](AuthErrorKind::PolicyDenied), 403 without a
+    /// code, for no scope would help. **Default:** any claims.
+    ///
+    /// ```
+    /// use bearergate::{Requirement, scopes};
+    ///
+    /// let keycloak = Requirement::default().claim("/realm_access/roles", ["admin", "operator"]);
+    /// let auth0 = Requirement::default().claim("/permissions", ["read:orders"]);
+    /// let both = Requirement::scopes(scopes!["orders"]).claim("/groups", ["sales"]);
+    /// ```
+    #[must_use]
+    pub fn claim<V: Into<String>>(
+        mut self,
+        pointer: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        let values = values.into_iter().map(Into::into).collect();
+        self.claims.push(WantedClaim::new(pointer.into(), values));
+        self
+    }
+
+    /// Asks that `acr` is one of these values, the most wanted first (RFC 9470 §3). No value fulfils an empty list.
+    /// **Default:** any.
+    #[must_use]
+    pub fn acr<A: Into<String>>(mut self, values: impl IntoIterator<Item = A>) -> Self {
+        self.acr = Some(values.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Asks that the user logged in (`auth_time`) at most this long ago; whole seconds (RFC 9470 §3). **Default:** any.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// The scopes that the challenge names.
+    pub(crate) fn wanted_scopes(&self) -> Option<&Scopes> {
+        self.alternatives().first()
+    }
+
+    pub(crate) fn wanted_acr(&self) -> &[String] {
+        self.acr.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn wanted_max_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+
+    pub(crate) fn asks_for_scopes(&self) -> bool {
+        self.alternatives.is_some()
+    }
+
+    pub(crate) fn wanted_claims(&self) -> &[WantedClaim] {
+        &self.claims
+    }
+
+    pub(crate) fn asks_for_authentication(&self) -> bool {
+        self.acr.is_some() || self.max_age.is_some()
+    }
+
+    /// The lists of scopes of which one is enough.
+    pub(crate) fn alternatives(&self) -> &[Scopes] {
+        self.alternatives.as_deref().unwrap_or_default()
+    }
+
+    /// Judges a verified token: scopes first, then other claims, then the strength and age of the login.
+    pub(crate) fn check(&self, core: &Core, now: UnixTime) -> Result<(), AuthErrorKind> {
+        self.check_scopes(core)?;
+        self.check_claims(core)?;
+        self.check_authentication(core, now)
+    }
+
+    pub(crate) fn check_scopes(&self, core: &Core) -> Result<(), AuthErrorKind> {
+        let granted = |wanted: &Scopes| wanted.iter().all(|scope| core.has_scope(scope));
+        let enough = !self.asks_for_scopes() || self.alternatives().iter().any(granted);
+        if enough { Ok(()) } else { Err(AuthErrorKind::InsufficientScope) }
+    }
+
+    pub(crate) fn check_claims(&self, core: &Core) -> Result<(), AuthErrorKind> {
+        if WantedClaim::all_in(&self.claims, core) { Ok(()) } else { Err(AuthErrorKind::PolicyDenied) }
+    }
+
+    fn is_strong(&self, core: &Core) -> bool {
+        self.acr
+            .as_ref()
+            .is_none_or(|wanted| core.acr().is_some_and(|acr| wanted.iter().any(|value| value == acr)))
+    }
+
+    pub(crate) fn check_authentication(&self, core: &Core, now: UnixTime) -> Result<(), AuthErrorKind> {
+        let Some(age) = self.max_age else {
+            return if self.is_strong(core) {
+                Ok(())
+            } else {
+                Err(AuthErrorKind::InsufficientAuthentication)
+            };
+        };
+        if !now.is_readable() {
+            return Err(AuthErrorKind::ClockUnavailable);
+        }
+        let strong = self.is_strong(core);
+        let fresh = core.auth_time().is_some_and(|login| {
+            login <= now.saturating_add(CLOCK_DIFFERENCE) && now.saturating_duration_since(login) <= age
+        });
+        if strong && fresh { Ok(()) } else { Err(AuthErrorKind::InsufficientAuthentication) }
+    }
+}
+
+impl From<Scopes> for Requirement {
+    fn from(scopes: Scopes) -> Self {
+        Self::scopes(scopes)
+    }
+}
+
+/// A login later than this from now did not happen.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
