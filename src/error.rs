@@ -177,6 +177,8 @@ kinds! {
     NotYetValid = "not_yet_valid", Rejected, "the token is not valid yet";
     /// The application's own policy said no.
     PolicyDenied = "policy_denied", Rejected, "the request is forbidden by policy";
+    /// The application's own policy could not decide.
+    PolicyUnavailable = "policy_unavailable", Undecidable, "the policy cannot be decided at the moment";
     /// The token exceeds the size limit.
     TokenTooLong = "token_too_long", Rejected, "the token is too long";
     /// Too many requests wait for the issuer's keys.
@@ -194,8 +196,10 @@ kinds! {
 }
 
 impl AuthErrorKind {
-    /// An error of this kind with the cause behind it.
-    pub(crate) fn because(self, source: impl StdError + Send + Sync + 'static) -> AuthError {
+    /// An error of this kind with the cause behind it, which reaches the log and no caller: it must not hold the token or its claims.
+    /// With [`PolicyDenied`](Self::PolicyDenied) (403) and [`PolicyUnavailable`](Self::PolicyUnavailable) (503) a policy of one's own
+    /// says why.
+    pub fn because(self, source: impl StdError + Send + Sync + 'static) -> AuthError {
         let mut error = AuthError::from(self);
         error.detail_mut().source = Some(Arc::new(source));
         error

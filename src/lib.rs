@@ -42,6 +42,7 @@ pub use crate::{
         snapshot::{KeySnapshots, SnapshotStore},
     },
     middleware::{
+        authorize::{Authorize, AuthorizeFuture, AuthorizeLayer},
         body::{NoBody, RefusalBody, RefusalMode, Rendered, WithBody},
         future::ResponseFuture,
         layer::BearerAuthLayer,
@@ -62,7 +63,10 @@ pub use crate::{
     },
     token::{
         access_token::AccessToken,
+        actor::Actor,
+        authorization_details::AuthorizationDetail,
         claims::Claims,
+        hierarchy::ScopeHierarchy,
         presented::Presented,
         requirement::Requirement,
         scope::{RequiredScopes, Scope, Scopes},

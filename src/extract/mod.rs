@@ -119,7 +119,7 @@ where
         let auth = RequestAuth::of_handler(&parts.extensions).map_err(refused)?;
         let token = AccessToken::<C>::from_extensions(&parts.extensions).map_err(refused)?;
         // Scopes alone: no clock is asked.
-        match requirement.check(token.core(), crate::clock::UnixTime::UNREADABLE) {
+        match requirement.check(token.core(), &auth.server.hierarchy, crate::clock::UnixTime::UNREADABLE) {
             Ok(()) => Ok(Self { token, scopes: PhantomData }),
             Err(kind) => Err(refused(auth.refuse(kind))),
         }

@@ -8,15 +8,19 @@ use crate::{
     error::{AuthErrorKind, ErrorCode},
     middleware::{body::Renderer, rejection::Challenge},
     telemetry::RefusalLog,
-    token::{requirement::Requirement, scope::Scopes},
+    token::{hierarchy::ScopeHierarchy, requirement::Requirement, scope::Scopes},
 };
 
 /// What every refusal of one resource server shares.
 #[derive(Debug, Default)]
 pub(crate) struct Responder {
     pub(crate) realm: String,
+    /// Which scopes stand for others.
+    pub(crate) hierarchy: ScopeHierarchy,
     /// What clients should ask for, named in each 401.
     pub(crate) challenge_scopes: Option<Scopes>,
+    /// What the metadata lists beside them.
+    pub(crate) scopes_supported: Vec<Scopes>,
     /// Known once the metadata is served.
     pub(crate) resource_metadata: OnceLock<String>,
     /// The field is removed before the inner service.

@@ -1,5 +1,6 @@
 //! How a verdict becomes HTTP. Only this module knows status codes.
 
+pub(crate) mod authorize;
 pub(crate) mod bearer;
 pub(crate) mod body;
 pub(crate) mod challenge;

@@ -2,13 +2,20 @@
 
 use std::collections::HashMap;
 
-use crate::{error::ConfigError, token::requirement::Requirement};
+use http::Method;
+
+use crate::{
+    error::ConfigError,
+    token::{requirement::Requirement, scope::Scopes},
+};
 
 /// What each path asks for, beyond a good token: for gRPC, where a path is a method, and wherever rights are kept in one place.
 ///
-/// A pattern is a path, octet by octet as the layer sees it: `/orders.Orders/List`. A segment `{name}` stands for any one segment, and
+/// A pattern is a path, octet by octet as the layer sees it: `/orders.Orders/List`. A method before it, as in `POST /orders`, confines
+/// it to this method; GET counts for HEAD too, as in routers. Of a path with patterns for some methods alone, the others are not
+/// spoken of. A segment `{name}` stands for any one segment, and
 /// `*` at the end for the place itself and all that is below: `/admin/*` is `/admin`, `/admin/` and `/admin/users`. Where several fit,
-/// the most specific one decides: from the left, a literal segment before `{name}`, and that before `*`. A path without a pattern asks
+/// the most specific one decides: from the left, a literal segment before `{name}`, and that before `*`; then one with a method. A path without a pattern asks
 /// for a good token and nothing more, unless [`otherwise`](Self::otherwise) says what; `otherwise(Requirement::any_of([]))` closes the
 /// rest to everybody.
 ///
@@ -31,11 +38,19 @@ use crate::{error::ConfigError, token::requirement::Requirement};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct PathRequirements {
-    /// Patterns of literal segments alone.
-    exact: HashMap<Box<str>, Requirement>,
+    /// Those of literal segments alone, by path; one with a method comes first.
+    exact: HashMap<Box<str>, Vec<Pattern>>,
     /// The others, the most specific first.
-    patterns: Vec<(Vec<Segment>, Requirement)>,
+    patterns: Vec<Pattern>,
     otherwise: Option<Requirement>,
+}
+
+#[derive(Clone, Debug)]
+struct Pattern {
+    method: Option<Method>,
+    path: Box<str>,
+    segments: Vec<Segment>,
+    requirement: Requirement,
 }
 
 /// In the order of how specific they are.
@@ -52,7 +67,7 @@ impl PathRequirements {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::PathPattern`] when a pattern does not begin with `/`, has a `*` that is not its last segment, has a `{` or
+    /// [`ConfigError::PathPattern`] when a pattern does not begin with `/` or a method in capitals and a space, has a `*` that is not its last segment, has a `{` or
     /// `}` that does not enclose the name of a segment, holds what no path holds, or stands there twice.
     pub fn new<P, R>(requirements: impl IntoIterator<Item = (P, R)>) -> Result<Self, ConfigError>
     where
@@ -63,7 +78,11 @@ impl PathRequirements {
         for (pattern, requirement) in requirements {
             table.add(pattern.as_ref(), requirement.into())?;
         }
-        table.patterns.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let specific = |one: &Pattern, other: &Pattern| {
+            (&one.segments, one.method.is_none()).cmp(&(&other.segments, other.method.is_none()))
+        };
+        table.patterns.sort_by(specific);
+        table.exact.values_mut().for_each(|patterns| patterns.sort_by(specific));
         Ok(table)
     }
 
@@ -74,18 +93,55 @@ impl PathRequirements {
         self
     }
 
+    /// The methods and paths of the patterns, and what they ask for, in no order: for an API description, such as OpenAPI.
+    pub fn iter(&self) -> impl Iterator<Item = (Option<&Method>, &str, &Requirement)> {
+        self.all().map(|pattern| (pattern.method.as_ref(), &*pattern.path, &pattern.requirement))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Pattern> {
+        self.exact.values().flatten().chain(&self.patterns)
+    }
+
+    /// Every list of scopes that is asked for somewhere, sorted: for
+    /// [`scopes_supported`](crate::ResourceServerBuilder::scopes_supported).
+    pub fn scopes(&self) -> impl Iterator<Item = Scopes> {
+        let requirements = self.all().map(|pattern| &pattern.requirement).chain(&self.otherwise);
+        let mut lists: Vec<Scopes> = requirements.flat_map(Requirement::alternatives).cloned().collect();
+        lists.sort_by_cached_key(Scopes::to_string);
+        lists.dedup();
+        lists.into_iter()
+    }
+
     /// What this path asks for.
-    pub(crate) fn of(&self, path: &str) -> Option<&Requirement> {
-        let by_pattern = || self.patterns.iter().find(|(pattern, _)| fits(pattern, path));
-        self.exact
-            .get(path)
-            .or_else(|| by_pattern().map(|(_, requirement)| requirement))
-            .or(self.otherwise.as_ref())
+    pub(crate) fn of(&self, method: &Method, path: &str) -> Option<&Requirement> {
+        let exact = self.exact.get(path).into_iter().flatten().find(|pattern| pattern.is_for(method));
+        let by_pattern =
+            || self.patterns.iter().find(|pattern| pattern.is_for(method) && fits(&pattern.segments, path));
+        let found = exact.or_else(by_pattern);
+        found.map(|pattern| &pattern.requirement).or(self.otherwise.as_ref())
     }
 
     fn add(&mut self, pattern: &str, requirement: Requirement) -> Result<(), ConfigError> {
         let unusable = |reason| ConfigError::PathPattern { pattern: pattern.to_owned(), reason };
-        let path = pattern.strip_prefix('/').ok_or_else(|| unusable("it does not begin with `/`: add it"))?;
+        let (method, whole) = match pattern.split_once(' ') {
+            Some((method, path)) if !method.starts_with('/') => (Some(method), path),
+            _ => (None, pattern),
+        };
+        let method = match method {
+            Some("HEAD") => return Err(unusable("HEAD asks for what GET asks for: write GET")),
+            Some(method) if !method.bytes().all(|octet| octet.is_ascii_uppercase() || octet == b'-') => {
+                return Err(unusable("what stands before the path is no method in capitals, such as `POST`"));
+            }
+            Some(method) => {
+                let method = Method::from_bytes(method.as_bytes());
+                Some(
+                    method
+                        .map_err(|_| unusable("what stands before the path is no method, such as `POST`"))?,
+                )
+            }
+            None => None,
+        };
+        let path = whole.strip_prefix('/').ok_or_else(|| unusable("it does not begin with `/`: add it"))?;
         let is_of_a_path = |octet: u8| octet > b' ' && octet != 0x7F && !b"?#".contains(&octet);
         if !path.bytes().all(is_of_a_path) {
             return Err(unusable("a path holds no space, control character, `?` and `#`: remove it"));
@@ -114,14 +170,18 @@ impl PathRequirements {
                 _ => Segment::Literal(text.into()),
             });
         }
-        let is_new = if segments.iter().all(|segment| matches!(segment, Segment::Literal(_))) {
-            self.exact.insert(pattern.into(), requirement).is_none()
-        } else {
-            let is_new = self.patterns.iter().all(|(known, _)| *known != segments);
-            self.patterns.push((segments, requirement));
-            is_new
-        };
+        let is_literal = segments.iter().all(|segment| matches!(segment, Segment::Literal(_)));
+        let known = if is_literal { self.exact.entry(whole.into()).or_default() } else { &mut self.patterns };
+        let is_new = known.iter().all(|known| known.segments != segments || known.method != method);
+        known.push(Pattern { method, path: whole.into(), segments, requirement });
         if is_new { Ok(()) } else { Err(unusable("it stands in the table twice: merge the two")) }
+    }
+}
+
+impl Pattern {
+    /// GET counts for HEAD: routers answer it with the handler of GET.
+    fn is_for(&self, method: &Method) -> bool {
+        self.method.as_ref().is_none_or(|own| own == method || (own == Method::GET && method == Method::HEAD))
     }
 }
 
@@ -156,7 +216,9 @@ mod tests {
         let table =
             PathRequirements::new(patterns.map(|pattern| (pattern, scopes(&pattern.replace('"', "")))))
                 .expect("good patterns");
-        let of = |path: &str| table.of(path).and_then(Requirement::wanted_scopes).map(ToString::to_string);
+        let of = |path: &str| {
+            table.of(&Method::GET, path).and_then(Requirement::wanted_scopes).map(ToString::to_string)
+        };
         for (path, pattern) in [
             ("/a/b", Some("/a/b")),
             ("/a/x", Some("/a/{id}")),
@@ -181,9 +243,40 @@ mod tests {
         }
         let table = table.otherwise(scopes("rest"));
         assert_eq!(
-            table.of("/z").and_then(Requirement::wanted_scopes).map(ToString::to_string).as_deref(),
+            table
+                .of(&Method::GET, "/z")
+                .and_then(Requirement::wanted_scopes)
+                .map(ToString::to_string)
+                .as_deref(),
             Some("rest")
         );
+    }
+
+    #[test]
+    fn a_method_confines_a_pattern() {
+        let patterns =
+            ["/a", "POST /a", "GET /b", "DELETE /{any}", "/{any}", "PUT /c/*", "GET /a/{id}", "/a/*"];
+        let table =
+            PathRequirements::new(patterns.map(|pattern| (pattern, scopes(&pattern.replace(' ', "_")))))
+                .expect("good patterns");
+        for (method, path, pattern) in [
+            (Method::POST, "/a", Some("POST_/a")),
+            (Method::GET, "/a", Some("/a")),
+            (Method::GET, "/b", Some("GET_/b")),
+            (Method::HEAD, "/b", Some("GET_/b")),
+            (Method::POST, "/b", Some("/{any}")),
+            (Method::DELETE, "/b", Some("DELETE_/{any}")),
+            (Method::DELETE, "/a", Some("/a")),
+            (Method::HEAD, "/a/7", Some("GET_/a/{id}")),
+            (Method::PUT, "/a/7", Some("/a/*")),
+            (Method::PUT, "/c/d/e", Some("PUT_/c/*")),
+            (Method::GET, "/c/d/e", None),
+        ] {
+            let found = table.of(&method, path).and_then(Requirement::wanted_scopes).map(ToString::to_string);
+            assert_eq!(found.as_deref(), pattern, "{method} {path}");
+        }
+        let posts: Vec<_> = table.iter().filter(|(method, ..)| *method == Some(&Method::POST)).collect();
+        assert!(matches!(posts[..], [(_, "/a", _)]), "{posts:?}");
     }
 
     #[test]
@@ -201,6 +294,16 @@ mod tests {
             &["/a#b"],
             &["/a b"],
             &["/a\n"],
+            &["get /a"],
+            &["HEAD /a"],
+            &["G€T /a"],
+            &[" /a"],
+            &["GET  /a"],
+            &["GET a"],
+            &["GET POST /a"],
+            &["GET"],
+            &["GET /a", "GET /a"],
+            &["GET /{a}", "GET /{b}"],
             &["/{a}b"],
             &["/a/{b"],
             &["/a", "/a"],

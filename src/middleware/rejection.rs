@@ -66,6 +66,7 @@ pub(crate) const fn answer(kind: AuthErrorKind) -> Answer {
         | K::IntrospectionTokenRefused
         | K::IntrospectionUnavailable
         | K::KeysUnavailable
+        | K::PolicyUnavailable
         | K::TooManyWaiting
         | K::UnknownKeyDuringOutage => (StatusCode::SERVICE_UNAVAILABLE, Challenge::Absent, UNAVAILABLE),
         K::ClaimsTypeDiffers | K::MissingLayer => {

@@ -64,6 +64,21 @@ impl RequestAuth {
         extensions.get::<Self>().ok_or_else(|| MissingLayer.because(NoLayer))
     }
 
+    /// The token that the layer of this very server verified: 500 where that did not happen, 401 where the request is anonymous.
+    pub(crate) fn verified_of<'e>(
+        extensions: &'e Extensions,
+        server: &Arc<Responder>,
+    ) -> Result<&'e Arc<Core>, Refusal> {
+        let auth = Self::of(extensions).map_err(Refusal::unwired)?;
+        if !Arc::ptr_eq(&auth.server, server) {
+            return Err(Refusal::new(MissingLayer.because(ForeignLayer), Arc::clone(server)));
+        }
+        match &auth.outcome {
+            Outcome::Anonymous => Err(Refusal::new(MissingToken, Arc::clone(server))),
+            Outcome::Verified(core) => Ok(core),
+        }
+    }
+
     /// The same for a handler, which has no server's log at hand.
     pub(crate) fn of_handler(extensions: &Extensions) -> Result<&Self, Refusal> {
         static LOG: LazyLock<RefusalLog> = LazyLock::new(RefusalLog::default);
@@ -77,6 +92,13 @@ impl RequestAuth {
 #[derive(Debug, thiserror::Error)]
 #[error("the request did not pass `ResourceServer::layer()`: add it to the router")]
 struct NoLayer;
+
+/// The layer in front is that of another server.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "this route stands behind the layer of another resource server: its tokens were not judged for this one"
+)]
+struct ForeignLayer;
 
 #[derive(Debug, thiserror::Error)]
 #[error(

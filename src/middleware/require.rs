@@ -15,12 +15,11 @@ use tower::{Layer, Service};
 
 use crate::{
     clock::Clock,
-    error::AuthErrorKind::{MissingLayer, MissingToken},
     middleware::{
         body::{NoBody, RefusalBody, WithBody},
         challenge::Responder,
         refusal::Refusal,
-        request_auth::{Outcome, RequestAuth},
+        request_auth::RequestAuth,
     },
     token::{claims::Core, requirement::Requirement},
 };
@@ -114,30 +113,15 @@ where
     }
 }
 
-/// The layer in front is that of another server.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "`require` stands behind the layer of another resource server: its tokens were not judged for this one"
-)]
-struct ForeignLayer;
-
 impl Rule {
     fn check(&self, extensions: &Extensions) -> Result<(), Refusal> {
-        let auth = RequestAuth::of(extensions).map_err(Refusal::unwired)?;
-        if !Arc::ptr_eq(&auth.server, &self.server) {
-            return Err(Refusal::new(MissingLayer.because(ForeignLayer), Arc::clone(&self.server)));
-        }
-        match &auth.outcome {
-            Outcome::Anonymous => {
-                Err(Refusal::new(MissingToken, Arc::clone(&self.server)).of(self.requirement.clone()))
-            }
-            Outcome::Verified(core) => self.check_token(core),
-        }
+        let verified = RequestAuth::verified_of(extensions, &self.server);
+        self.check_token(verified.map_err(|refusal| refusal.of(self.requirement.clone()))?)
     }
 
     pub(crate) fn check_token(&self, core: &Core) -> Result<(), Refusal> {
         let refuse = |kind| Refusal::new(kind, Arc::clone(&self.server)).of(self.requirement.clone());
-        self.requirement.check(core, self.clock.wall()).map_err(refuse)
+        self.requirement.check(core, &self.server.hierarchy, self.clock.wall()).map_err(refuse)
     }
 }
 

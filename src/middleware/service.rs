@@ -104,7 +104,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
         });
         let token = typed.map_err(|error| self.refuse(error, request))?;
         if let Some(requirement) = self.wanted(request) {
-            let checked = requirement.check(token.core(), self.clock.wall());
+            let checked = requirement.check(token.core(), &self.server.hierarchy, self.clock.wall());
             checked.map_err(|kind| self.refuse(kind.into(), request))?;
         }
         trace!(issuer = token.issuer(), "accepted");
@@ -131,7 +131,7 @@ impl<C> Gatekeeper<C> {
 
     /// What the request's path asks for, beyond a good token.
     fn wanted<B>(&self, request: &Request<B>) -> Option<&Requirement> {
-        self.paths.as_ref()?.of(request.uri().path())
+        self.paths.as_ref()?.of(request.method(), request.uri().path())
     }
 
     fn refuse<B>(&self, error: AuthError, request: &Request<B>) -> Refusal {

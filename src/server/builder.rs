@@ -28,7 +28,7 @@ use crate::{
         settle,
     },
     telemetry::RefusalLog,
-    token::scope::Scopes,
+    token::{hierarchy::ScopeHierarchy, scope::Scopes},
 };
 
 /// Builds a [`ResourceServer`]. Made by [`ResourceServer::builder`].
@@ -41,6 +41,8 @@ pub struct ResourceServerBuilder {
     issuers: Vec<Issuer>,
     realm: Option<String>,
     challenge_scopes: Option<Scopes>,
+    scopes_supported: Vec<Scopes>,
+    hierarchy: ScopeHierarchy,
     strip_credentials: bool,
     keep_token: bool,
     max_token_bytes: usize,
@@ -59,6 +61,8 @@ impl ResourceServerBuilder {
             issuers: Vec::new(),
             realm: None,
             challenge_scopes: None,
+            scopes_supported: Vec::new(),
+            hierarchy: ScopeHierarchy::default(),
             strip_credentials: false,
             keep_token: false,
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
@@ -87,6 +91,30 @@ impl ResourceServerBuilder {
     /// The scopes that a 401 tells clients to ask for (RFC 6750 §3). **Default:** none are named.
     pub fn challenge_scopes(mut self, scopes: impl Into<Scopes>) -> Self {
         self.challenge_scopes = Some(scopes.into());
+        self
+    }
+
+    /// The scopes that the [metadata](ResourceServer::metadata_service) lists in `scopes_supported` (RFC 9728 §2), after those of
+    /// [`challenge_scopes`](Self::challenge_scopes). Called again, it adds. **Default:** the challenge's alone.
+    ///
+    /// ```
+    /// # use bearergate::{ConfigError, PathRequirements, RequiredScopes, ResourceServer, scopes};
+    /// scopes!(pub ReadOrders = "read:orders"); // for the handler, `Scoped<ReadOrders>`, and for the table
+    ///
+    /// # fn main() -> Result<(), ConfigError> {
+    /// let rights = PathRequirements::new([("/orders", ReadOrders::SCOPES), ("/orders/{id}", scopes!["write:orders"])])?;
+    /// let builder = ResourceServer::builder("https://api.example.com").scopes_supported(rights.scopes());
+    /// # let _ = builder;
+    /// # Ok(()) }
+    /// ```
+    pub fn scopes_supported(mut self, scopes: impl IntoIterator<Item = Scopes>) -> Self {
+        self.scopes_supported.extend(scopes);
+        self
+    }
+
+    /// Says which scopes stand for others. **Default:** each stands for itself alone.
+    pub fn scope_hierarchy(mut self, hierarchy: ScopeHierarchy) -> Self {
+        self.hierarchy = hierarchy;
         self
     }
 
@@ -248,7 +276,9 @@ impl ResourceServerBuilder {
         }
         let responder = Arc::new(Responder {
             realm,
+            hierarchy: self.hierarchy,
             challenge_scopes: self.challenge_scopes,
+            scopes_supported: self.scopes_supported,
             resource_metadata: OnceLock::new(),
             strip_credentials: self.strip_credentials,
             keep_token: self.keep_token,

@@ -118,7 +118,7 @@ impl ResourceServer {
         checks.extend(requirement.asks_for_authentication().then_some(Check::Authentication));
         if let Judgement::Accepted(_, core) = &judgement {
             let results = [
-                (Check::Scope, requirement.check_scopes(core)),
+                (Check::Scope, requirement.check_scopes(core, &self.inner.responder.hierarchy)),
                 (Check::ClaimValues, requirement.check_claims(core)),
                 (Check::Authentication, requirement.check_authentication(core, now)),
             ];

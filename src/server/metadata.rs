@@ -1,6 +1,6 @@
 //! Which document describes this resource server, and where does it stand? (RFC 9728)
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use serde_json::json;
 use url::Url;
@@ -10,6 +10,7 @@ use crate::{
     keys::discovery::UrlPolicy,
     middleware::metadata::MetadataService,
     server::{Inner, ResourceServer},
+    token::scope::Scopes,
 };
 
 /// Goes between host and path of the resource identifier (RFC 9728 §3.1).
@@ -27,8 +28,8 @@ impl ResourceServer {
         Ok(self.inner.metadata_url()?.path().to_owned())
     }
 
-    /// Serves the metadata document: `resource`, `authorization_servers`, `scopes_supported` (the
-    /// [`challenge_scopes`](crate::ResourceServerBuilder::challenge_scopes)), `bearer_methods_supported` (RFC 9728 §2).
+    /// Serves the metadata document: `resource`, `authorization_servers`, `scopes_supported` (see
+    /// [the builder](crate::ResourceServerBuilder::scopes_supported)), `bearer_methods_supported` (RFC 9728 §2).
     /// From now on every challenge of this server names it in `resource_metadata` (RFC 9728 §5.1).
     ///
     /// # Errors
@@ -60,9 +61,17 @@ impl Inner {
             "authorization_servers": servers,
             "bearer_methods_supported": ["header"],
         });
-        if let (Some(scopes), Some(members)) = (&self.responder.challenge_scopes, document.as_object_mut()) {
-            members.insert("scopes_supported".into(), scopes.iter().collect::<Vec<_>>().into());
+        let scopes = self.scopes_supported();
+        if let (false, Some(members)) = (scopes.is_empty(), document.as_object_mut()) {
+            members.insert("scopes_supported".into(), scopes.into());
         }
         document.to_string()
+    }
+
+    /// Each scope once, those of the challenge first.
+    fn scopes_supported(&self) -> Vec<&str> {
+        let lists = self.responder.challenge_scopes.iter().chain(&self.responder.scopes_supported);
+        let mut known = HashSet::new();
+        lists.flat_map(Scopes::iter).filter(|scope| known.insert(*scope)).collect()
     }
 }

@@ -21,6 +21,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use http::request::Parts;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
@@ -31,6 +32,7 @@ use crate::{
     jwt::cache::VerifiedTokens,
     keys::change::KeyChanges,
     middleware::{
+        authorize::AuthorizeLayer,
         challenge::Responder,
         layer::BearerAuthLayer,
         refusal::Refusal,
@@ -108,6 +110,42 @@ impl ResourceServer {
     ) -> Result<(), Refusal> {
         let checked = self.rule(requirement.into()).check_token(token.core());
         checked.inspect_err(|refusal| self.inner.responder.log.record(refusal.error()))
+    }
+
+    /// A layer for routes that ask a policy of the application, which may wait for another service. It stands behind
+    /// [`layer`](Self::layer), and takes the claims type that was verified there.
+    ///
+    /// The policy sees the token and all of the request but its body. What it takes into its future it clones. Of its errors,
+    /// [`PolicyDenied`](crate::AuthErrorKind::PolicyDenied) is 403 and [`PolicyUnavailable`](crate::AuthErrorKind::PolicyUnavailable) is 503;
+    /// [`because`](crate::AuthErrorKind::because) tells the log why.
+    ///
+    /// ```
+    /// use bearergate::{AccessToken, AuthErrorKind, ResourceServer};
+    /// use http::request::Parts;
+    /// # #[derive(Clone)] struct Tenants;
+    /// # impl Tenants { async fn owns(&self, _: &str, _: &str) -> Result<bool, std::io::Error> { Ok(true) } }
+    ///
+    /// # fn routes(api: ResourceServer, tenants: Tenants) {
+    /// let owner_only = api.authorize(move |token: &AccessToken, request: &Parts| {
+    ///     let (tenants, path) = (tenants.clone(), request.uri.path().to_owned());
+    ///     let subject = token.subject().unwrap_or_default().to_owned();
+    ///     async move {
+    ///         match tenants.owns(&subject, &path).await {
+    ///             Ok(true) => Ok(()),
+    ///             Ok(false) => Err(AuthErrorKind::PolicyDenied.into()),
+    ///             Err(error) => Err(AuthErrorKind::PolicyUnavailable.because(error)),
+    ///         }
+    ///     }
+    /// });
+    /// # let _: bearergate::AuthorizeLayer<_> = owner_only;
+    /// # }
+    /// ```
+    pub fn authorize<P, F, C>(&self, policy: P) -> AuthorizeLayer<P, C>
+    where
+        P: Fn(&AccessToken<C>, &Parts) -> F,
+        F: Future<Output = Result<(), AuthError>>,
+    {
+        AuthorizeLayer::new(policy, Arc::clone(&self.inner.responder))
     }
 
     fn rule(&self, requirement: Requirement) -> Rule {

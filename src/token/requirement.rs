@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     clock::UnixTime,
     error::AuthErrorKind,
-    token::{claims::Core, scope::Scopes, wanted_claim::WantedClaim},
+    token::{claims::Core, hierarchy::ScopeHierarchy, scope::Scopes, wanted_claim::WantedClaim},
 };
 
 /// What a route asks of a token beyond being valid.
@@ -103,20 +103,26 @@ impl Requirement {
         self.acr.is_some() || self.max_age.is_some()
     }
 
-    /// The lists of scopes of which one is enough.
-    pub(crate) fn alternatives(&self) -> &[Scopes] {
+    /// The lists of scopes of which one is enough; none where no scope is asked for. An API description writes each as one security
+    /// requirement.
+    pub fn alternatives(&self) -> &[Scopes] {
         self.alternatives.as_deref().unwrap_or_default()
     }
 
     /// Judges a verified token: scopes first, then other claims, then the strength and age of the login.
-    pub(crate) fn check(&self, core: &Core, now: UnixTime) -> Result<(), AuthErrorKind> {
-        self.check_scopes(core)?;
+    pub(crate) fn check(
+        &self,
+        core: &Core,
+        hierarchy: &ScopeHierarchy,
+        now: UnixTime,
+    ) -> Result<(), AuthErrorKind> {
+        self.check_scopes(core, hierarchy)?;
         self.check_claims(core)?;
         self.check_authentication(core, now)
     }
 
-    pub(crate) fn check_scopes(&self, core: &Core) -> Result<(), AuthErrorKind> {
-        let granted = |wanted: &Scopes| wanted.iter().all(|scope| core.has_scope(scope));
+    pub(crate) fn check_scopes(&self, core: &Core, hierarchy: &ScopeHierarchy) -> Result<(), AuthErrorKind> {
+        let granted = |wanted: &Scopes| wanted.iter().all(|scope| hierarchy.grants(core, scope));
         let enough = !self.asks_for_scopes() || self.alternatives().iter().any(granted);
         if enough { Ok(()) } else { Err(AuthErrorKind::InsufficientScope) }
     }
