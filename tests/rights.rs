@@ -37,8 +37,8 @@ use tower::{Layer as _, Service as _, ServiceExt as _, limit::ConcurrencyLimitLa
 
 const RESOURCE: &str = "https://api.example.com";
 
-scopes!(pub ReadOrders = "read:orders");
-scopes!(pub WriteOrders = "write:orders");
+scopes!(ReadOrders = "read:orders");
+scopes!(WriteOrders = "write:orders");
 
 fn scene_with(
     set: impl FnOnce(ResourceServerBuilder) -> ResourceServerBuilder,
