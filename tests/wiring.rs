@@ -429,12 +429,61 @@ fn everything_public_is_send_sync_clone_and_debug() {
     thing::<Scoped<Read, Opaque>>();
     thing::<Validated<Opaque>>();
     thing::<Claims>();
+    thing::<bearergate::Actor>();
+    thing::<bearergate::PathRequirements>();
+    thing::<bearergate::Requirement>();
+    thing::<bearergate::ScopeHierarchy>();
     thing::<Presented<'_>>();
     thing::<bearergate::Explanation>();
     thing::<bearergate::NotReady>();
     thing::<bearergate::KeySnapshots>();
     thing::<TestIssuer>();
     thing::<TestClock>();
+}
+
+/// Which paths a layer guards is axum's affair: these are its rules as they touch us.
+#[tokio::test]
+async fn strangers_learn_nothing_of_paths_behind_the_layer() {
+    let (issuer, api) = scene();
+    let token = || Some(issuer.token().mint());
+    let subject = get(async |token: AccessToken| token.subject().unwrap().to_owned());
+    let routes = || {
+        Router::new()
+            .route("/own", subject.clone())
+            .nest("/nested", Router::new().route("/own", subject.clone()))
+            .merge(Router::new().route("/merged", subject.clone()))
+    };
+    let status =
+        async |app: &Router, path: &str, token: Option<String>| call(app, path, token).await.0.as_u16();
+
+    // `layer`: whatever was there before it, the fallback too. A stranger gets 401, and not 404.
+    let all = routes().layer(api.layer()).route("/public", get(async || "everybody"));
+    for path in ["/own", "/nested/own", "/merged"] {
+        assert_eq!((status(&all, path, None).await, status(&all, path, token()).await), (401, 200), "{path}");
+    }
+    for path in ["/nowhere", "/nested/nowhere", "/nested", "/own/"] {
+        assert_eq!((status(&all, path, None).await, status(&all, path, token()).await), (401, 404), "{path}");
+    }
+    assert_eq!(status(&all, "/public", None).await, 200, "routes that come after the layer are open");
+
+    // `route_layer`: routes alone. Strangers are told what exists.
+    let known = routes().route_layer(api.layer());
+    for path in ["/own", "/nested/own", "/merged"] {
+        assert_eq!(
+            (status(&known, path, None).await, status(&known, path, token()).await),
+            (401, 200),
+            "{path}"
+        );
+    }
+    assert_eq!(status(&known, "/nowhere", None).await, 404);
+
+    // A part that is protected, merged into one that is not, keeps the other open.
+    let part =
+        Router::new().route("/open", get(async || "everybody")).merge(routes().route_layer(api.layer()));
+    assert_eq!((status(&part, "/open", None).await, status(&part, "/own", None).await), (200, 401));
+    let nested =
+        Router::new().route("/open", get(async || "everybody")).nest("/api", routes().layer(api.layer()));
+    assert_eq!((status(&nested, "/open", None).await, status(&nested, "/api/own", None).await), (200, 401));
 }
 
 #[tokio::test(start_paused = true)]
