@@ -208,6 +208,73 @@ async fn metadata_lists_what_the_table_asks_for() {
     );
 }
 
+/// tonic does not look at the method: what a table says of POST must hold for PUT.
+#[tokio::test]
+async fn a_method_that_a_path_does_not_name_is_closed() {
+    let (issuer, api) = scene();
+    let rights = PathRequirements::new([
+        ("POST /shop.Orders/Delete", Requirement::from(scopes!["admin"])),
+        ("GET /ws", scopes!["chat"].into()),
+        ("/open", Requirement::default()),
+    ]);
+    let layer = api.layer().require_by_path(rights.unwrap()).optional().pass_preflight();
+    let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Vec::<u8>::new())) });
+    let service = layer.layer(inner);
+    let call = async |method: &str, path: &str, scope: Option<&str>| {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(scope) = scope {
+            let bearer = format!("Bearer {}", issuer.token().scope(scope).mint());
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        let preflight =
+            request.header("origin", "https://a.example").header("access-control-request-method", "POST");
+        let response = service.clone().oneshot(preflight.body(()).unwrap()).await.unwrap();
+        (response.status().as_u16(), challenge(&response).to_owned())
+    };
+    for method in ["PUT", "GET", "OPTIONS", "TRACE", "post", "X"] {
+        assert_eq!(call(method, "/shop.Orders/Delete", None).await.0, 401, "{method}");
+        let refused = call(method, "/shop.Orders/Delete", Some("admin")).await;
+        assert_eq!(refused, (403, r#"Bearer realm="https://api.example.com""#.to_owned()), "{method}");
+    }
+    assert_eq!(call("POST", "/shop.Orders/Delete", Some("other")).await.0, 403);
+    assert_eq!(call("POST", "/shop.Orders/Delete", Some("admin")).await.0, 200);
+    for (method, scope, status) in
+        [("GET", "chat", 200), ("GET", "x", 403), ("HEAD", "x", 403), ("CONNECT", "x", 403)]
+    {
+        assert_eq!(call(method, "/ws", Some(scope)).await.0, status, "{method} with {scope}");
+    }
+    assert_eq!(call("GET", "/open", None).await.0, 200, "what asks for nothing is left to `optional`");
+    assert_eq!(call("PUT", "/elsewhere", None).await.0, 200);
+}
+
+/// Something behind the layer puts a token of another server where the verified one was.
+#[tokio::test]
+async fn a_token_that_this_layer_did_not_verify_is_500() {
+    let (issuer, api) = scene();
+    let partner = ResourceServer::builder("https://partner.example")
+        .trust(Issuer::jwks(issuer.url(), issuer.jwks()))
+        .build()
+        .unwrap();
+    let foreign = issuer.token().audience("https://partner.example").scope("read:orders").mint();
+    let foreign: AccessToken = partner.validate(&Presented::bearer(&foreign)).await.unwrap();
+    let app = Router::new()
+        .route("/plain", get(async |_: AccessToken| "reached"))
+        .route("/scoped", get(async |_: Scoped<ReadOrders>| "reached"))
+        .route(
+            "/policy",
+            get(async || "reached").layer(api.authorize(|_: &AccessToken, _: &Parts| ready(Ok(())))),
+        )
+        .layer(axum::middleware::map_request(move |mut request: Request<Body>| {
+            request.extensions_mut().insert(foreign.clone());
+            ready(request)
+        }))
+        .layer(api.layer());
+    for path in ["/plain", "/scoped", "/policy"] {
+        let response = call(&app, path, Some(&issuer.token().mint())).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+    }
+}
+
 // `act` and `authorization_details`
 
 async fn accepted(claims: serde_json::Value) -> AccessToken {
@@ -222,7 +289,7 @@ async fn accepted(claims: serde_json::Value) -> AccessToken {
 
 #[tokio::test]
 async fn rfc_8693_section_4_1_the_outermost_actor_alone_counts() {
-    assert_eq!(accepted(json!({})).await.actor().unwrap(), None);
+    assert!(accepted(json!({})).await.actor().unwrap().is_none());
     // The example printed there.
     let act =
         json!({"sub": "https://service16.example.com", "act": {"sub": "https://service77.example.com"}});
@@ -235,7 +302,13 @@ async fn rfc_8693_section_4_1_the_outermost_actor_alone_counts() {
     assert_eq!((actor.subject(), actor.issuer()), (None, Some("https://other.example")));
     assert_eq!(actor.client_id(), Some("batch"));
     assert_eq!(actor.get::<u8>("level").unwrap(), Some(3));
-    for act in [json!("admin"), json!(null), json!([]), json!({"sub": 5}), json!({"iss": ["a"]})] {
+    let nobody = [json!("admin"), json!(null), json!([]), json!({}), json!({"sub": 5}), json!({"sub": null})];
+    let half = [
+        json!({"iss": "https://as.example"}),
+        json!({"sub": "a", "iss": ["b"]}),
+        json!({"sub": "a", "client_id": 1}),
+    ];
+    for act in nobody.into_iter().chain(half) {
         let refused = accepted(json!({"act": act})).await.actor().unwrap_err();
         assert_eq!(refused.kind(), AuthErrorKind::PolicyDenied, "{act}");
     }
@@ -274,6 +347,10 @@ async fn rfc_9396_section_9_details_of_a_known_type_are_typed_and_others_give_no
     assert_eq!(details(others).await.unwrap(), [], "of another type, compared octet by octet");
     let two = details(json!([{"type": "x"}, payment, payment])).await.unwrap();
     assert_eq!(two.len(), 2);
+    let escaped =
+        details(json!([{"type": "payment_initiation", "actions": ["\u{e9}\n"], "creditorName": "\"x\""}]))
+            .await;
+    assert_eq!(escaped.unwrap()[0].creditor_name, "\"x\"");
     assert_eq!(two[0].creditor_name, "Merchant A");
     for malformed in [
         json!({"type": "payment_initiation"}),

@@ -121,10 +121,9 @@ where
         let (parts, body) = request.into_parts();
         let decision = (self.policy.decide)(&token, &parts);
         let request = Request::from_parts(parts, body);
-        // A request that waits for a decision must not hold a place of the service: its clone is polled ready when it is there.
         let clone = self.inner.clone();
-        drop(mem::replace(&mut self.inner, clone));
-        let waiting = Waiting { request, service: self.inner.clone(), server: Arc::clone(server) };
+        let service = mem::replace(&mut self.inner, clone);
+        let waiting = Waiting { request, service, is_ready: true, server: Arc::clone(server) };
         AuthorizeFuture {
             state: State::Deciding { decision, waiting: Some(Box::new(waiting)) },
             mode: PhantomData,
@@ -132,10 +131,12 @@ where
     }
 }
 
-/// A request that is kept until the policy has decided, and the service that it is for, which is not ready yet.
+/// A request that is kept until the policy has decided, and the service that it is for.
 struct Waiting<S, B> {
     request: Request<B>,
     service: S,
+    /// It is the one that was polled ready.
+    is_ready: bool,
     server: Arc<Responder>,
 }
 
@@ -179,7 +180,7 @@ pin_project! {
 
 impl<S, F, B, M, ResBody> Future for AuthorizeFuture<S, F, B, M>
 where
-    S: Service<Request<B>, Response = Response<ResBody>>,
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone,
     F: Future<Output = Result<(), AuthError>>,
     M: RefusalBody<ResBody>,
 {
@@ -189,10 +190,21 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProjection::Deciding { decision, waiting } => {
-                    let decided = ready!(decision.poll(context));
-                    let waiting = waiting.take().expect("AuthorizeFuture polled after completion");
+                StateProjection::Deciding { decision, waiting: slot } => {
+                    let Poll::Ready(decided) = decision.poll(context) else {
+                        // A request that waits for a decision must not hold a place of the service: a clone is polled ready
+                        // when it is there.
+                        if let Some(waiting) = slot.as_mut().filter(|waiting| waiting.is_ready) {
+                            waiting.service = waiting.service.clone();
+                            waiting.is_ready = false;
+                        }
+                        return Poll::Pending;
+                    };
+                    let mut waiting = slot.take().expect("AuthorizeFuture polled after completion");
                     match decided {
+                        Ok(()) if waiting.is_ready => {
+                            State::Inner { future: waiting.service.call(waiting.request) }
+                        }
                         Ok(()) => State::Admitted { waiting: Some(waiting) },
                         Err(error) => State::Rejected { refusal: Some(Box::new(waiting.refuse(error))) },
                     }

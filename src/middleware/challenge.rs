@@ -54,6 +54,8 @@ impl Responder {
         let wanted = requirement.and_then(Requirement::wanted_scopes);
         let scopes = match code {
             Some(ErrorCode::InvalidRequest) => None,
+            // No scope would help.
+            None if kind == AuthErrorKind::PolicyDenied => None,
             Some(ErrorCode::InsufficientScope) => wanted,
             _ => wanted.or(self.challenge_scopes.as_ref()),
         };

@@ -68,7 +68,7 @@ impl<C, M> BearerAuthLayer<C, M> {
     }
 
     /// Asks for more than a good token where a path says so. A refusal names the scopes of its path, a 401 too. Where a path asks
-    /// for something, [`optional`](Self::optional) and [`pass_preflight`](Self::pass_preflight) do not count. A second table takes the
+    /// for something, or is closed for a method, [`optional`](Self::optional) and [`pass_preflight`](Self::pass_preflight) do not count. A second table takes the
     /// place of the first. **Default:** every path asks for a good token.
     #[must_use]
     pub fn require_by_path(mut self, requirements: PathRequirements) -> Self {

@@ -12,17 +12,18 @@ use crate::{
 /// What each path asks for, beyond a good token: for gRPC, where a path is a method, and wherever rights are kept in one place.
 ///
 /// A pattern is a path, octet by octet as the layer sees it: `/orders.Orders/List`. A method before it, as in `POST /orders`, confines
-/// it to this method; GET counts for HEAD too, as in routers. Of a path with patterns for some methods alone, the others are not
-/// spoken of. A segment `{name}` stands for any one segment, and
+/// it to this method; GET counts for HEAD and for the CONNECT of a WebSocket over HTTP/2 too, as in routers. A path with patterns for some
+/// methods alone is closed for the others, because not every service looks at the method. A segment `{name}` stands for any one segment, and
 /// `*` at the end for the place itself and all that is below: `/admin/*` is `/admin`, `/admin/` and `/admin/users`. Where several fit,
 /// the most specific one decides: from the left, a literal segment before `{name}`, and that before `*`; then one with a method. A path without a pattern asks
 /// for a good token and nothing more, unless [`otherwise`](Self::otherwise) says what; `otherwise(Requirement::any_of([]))` closes the
-/// rest to everybody.
+/// rest to everybody. `Requirement::default()` asks for nothing, and leaves a path to [`optional`](crate::BearerAuthLayer::optional).
 ///
 /// It is for routers that compare paths as they come, as tonic, axum and hyper do. Within axum's `nest` the layer sees the rest of the
-/// path. A service that decodes or mends paths, such as one for files, or a proxy, may take other paths for the same place: there, and
-/// wherever the route can say it, [`require`](crate::ResourceServer::require) is the safer way. `OPTIONS *` and CONNECT have no path:
-/// only `otherwise` speaks of them. Patterns other than literal ones are looked at one after the other: keep them to some hundred.
+/// path. A literal segment is a guard where the router has it too: what the router takes as a parameter, `/tenants/{id}`, it decodes, and
+/// `/tenants/%72oot` is `root` to the handler and not here. A service that decodes or mends paths, such as one for files, or a proxy, may take other paths for the same place: there, and
+/// wherever the route can say it, [`require`](crate::ResourceServer::require) is the safer way. `OPTIONS *` and the CONNECT of a proxy have no
+/// path: only `otherwise` speaks of them. Patterns other than literal ones are looked at one after the other: keep them to some hundred.
 ///
 /// ```
 /// use bearergate::{Issuer, PathRequirements, ResourceServer, scopes};
@@ -67,7 +68,8 @@ impl PathRequirements {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::PathPattern`] when a pattern does not begin with `/` or a method in capitals and a space, has a `*` that is not its last segment, has a `{` or
+    /// [`ConfigError::PathPattern`] when a pattern does not begin with `/` or one of the methods GET, POST, PUT, PATCH, DELETE, OPTIONS, TRACE,
+    /// CONNECT and a space, has a `*` that is not its last segment, has a `{` or
     /// `}` that does not enclose the name of a segment, holds what no path holds, or stands there twice.
     pub fn new<P, R>(requirements: impl IntoIterator<Item = (P, R)>) -> Result<Self, ConfigError>
     where
@@ -93,9 +95,12 @@ impl PathRequirements {
         self
     }
 
-    /// The methods and paths of the patterns, and what they ask for, in no order: for an API description, such as OpenAPI.
+    /// The methods and paths of the patterns, and what they ask for: for an API description, such as OpenAPI. Those for every method come
+    /// first, so that what comes later may replace it. [`otherwise`](Self::otherwise) is not among them.
     pub fn iter(&self) -> impl Iterator<Item = (Option<&Method>, &str, &Requirement)> {
-        self.all().map(|pattern| (pattern.method.as_ref(), &*pattern.path, &pattern.requirement))
+        let mut all: Vec<_> = self.all().collect();
+        all.sort_by_key(|pattern| (pattern.method.is_some(), &pattern.path));
+        all.into_iter().map(|pattern| (pattern.method.as_ref(), &*pattern.path, &pattern.requirement))
     }
 
     fn all(&self) -> impl Iterator<Item = &Pattern> {
@@ -114,11 +119,16 @@ impl PathRequirements {
 
     /// What this path asks for.
     pub(crate) fn of(&self, method: &Method, path: &str) -> Option<&Requirement> {
-        let exact = self.exact.get(path).into_iter().flatten().find(|pattern| pattern.is_for(method));
-        let by_pattern =
-            || self.patterns.iter().find(|pattern| pattern.is_for(method) && fits(&pattern.segments, path));
-        let found = exact.or_else(by_pattern);
-        found.map(|pattern| &pattern.requirement).or(self.otherwise.as_ref())
+        let exact = self.exact.get(path).into_iter().flatten();
+        let by_pattern = self.patterns.iter().filter(|pattern| fits(&pattern.segments, path));
+        let mut is_known = false;
+        for pattern in exact.chain(by_pattern) {
+            if pattern.is_for(method) {
+                return Some(&pattern.requirement);
+            }
+            is_known = true;
+        }
+        if is_known { Some(&CLOSED) } else { self.otherwise.as_ref() }
     }
 
     fn add(&mut self, pattern: &str, requirement: Requirement) -> Result<(), ConfigError> {
@@ -129,15 +139,13 @@ impl PathRequirements {
         };
         let method = match method {
             Some("HEAD") => return Err(unusable("HEAD asks for what GET asks for: write GET")),
-            Some(method) if !method.bytes().all(|octet| octet.is_ascii_uppercase() || octet == b'-') => {
-                return Err(unusable("what stands before the path is no method in capitals, such as `POST`"));
-            }
-            Some(method) => {
-                let method = Method::from_bytes(method.as_bytes());
-                Some(
-                    method
-                        .map_err(|_| unusable("what stands before the path is no method, such as `POST`"))?,
-                )
+            Some(name) => {
+                let known = METHODS.iter().find(|known| known.as_str() == name);
+                Some(known.cloned().ok_or_else(|| {
+                    unusable(
+                        "what stands before the path is not one of the methods, in capitals: leave it out for others",
+                    )
+                })?)
             }
             None => None,
         };
@@ -179,11 +187,28 @@ impl PathRequirements {
 }
 
 impl Pattern {
-    /// GET counts for HEAD: routers answer it with the handler of GET.
+    /// GET counts for HEAD, which routers answer with the handler of GET, and for the CONNECT with a path that asks for a WebSocket over
+    /// HTTP/2 what GET asks for over HTTP/1.1 (RFC 8441 §4).
     fn is_for(&self, method: &Method) -> bool {
-        self.method.as_ref().is_none_or(|own| own == method || (own == Method::GET && method == Method::HEAD))
+        let is_get = || [Method::HEAD, Method::CONNECT].contains(method);
+        self.method.as_ref().is_none_or(|own| own == method || (own == Method::GET && is_get()))
     }
 }
+
+/// Those that a pattern may name. A typing error must not guard what nobody calls.
+const METHODS: [Method; 8] = [
+    Method::GET,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::CONNECT,
+];
+
+/// What nobody fulfils: for methods of which a path's patterns say nothing.
+static CLOSED: Requirement = Requirement::nobody();
 
 fn fits(pattern: &[Segment], path: &str) -> bool {
     let Some(path) = path.strip_prefix('/') else { return false };
@@ -260,6 +285,8 @@ mod tests {
             PathRequirements::new(patterns.map(|pattern| (pattern, scopes(&pattern.replace(' ', "_")))))
                 .expect("good patterns");
         for (method, path, pattern) in [
+            (Method::CONNECT, "/b", Some("GET_/b")),
+            (Method::POST, "/c/d/e", None),
             (Method::POST, "/a", Some("POST_/a")),
             (Method::GET, "/a", Some("/a")),
             (Method::GET, "/b", Some("GET_/b")),
@@ -271,10 +298,17 @@ mod tests {
             (Method::PUT, "/a/7", Some("/a/*")),
             (Method::PUT, "/c/d/e", Some("PUT_/c/*")),
             (Method::GET, "/c/d/e", None),
+            (Method::GET, "/nowhere/else", None),
         ] {
             let found = table.of(&method, path).and_then(Requirement::wanted_scopes).map(ToString::to_string);
             assert_eq!(found.as_deref(), pattern, "{method} {path}");
         }
+        // Closed where other methods are spoken of, and left alone where nothing is.
+        assert_eq!(table.of(&Method::GET, "/c/d/e"), Some(&Requirement::any_of([])));
+        assert_eq!(table.of(&Method::GET, "/nowhere/else"), None);
+        let table = table.otherwise(scopes("rest"));
+        assert_eq!(table.of(&Method::GET, "/c/d/e"), Some(&Requirement::any_of([])));
+        assert_eq!(table.of(&Method::GET, "/nowhere/else"), Some(&scopes("rest").into()));
         let posts: Vec<_> = table.iter().filter(|(method, ..)| *method == Some(&Method::POST)).collect();
         assert!(matches!(posts[..], [(_, "/a", _)]), "{posts:?}");
     }
@@ -295,6 +329,7 @@ mod tests {
             &["/a b"],
             &["/a\n"],
             &["get /a"],
+            &["DELTE /a"],
             &["HEAD /a"],
             &["G€T /a"],
             &[" /a"],

@@ -103,7 +103,7 @@ struct ForeignLayer;
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the layer verifies claims of the type {layer}, and a handler asks for {handler}: use one type, or \
-     `layer_for::<C>()` on its routes"
+     `layer_for::<C>()` on its routes; if they are the same, something behind the layer put another token in its place"
 )]
 struct OtherClaims {
     layer: &'static str,
@@ -119,12 +119,12 @@ impl<C: Send + Sync + 'static> AccessToken<C> {
     /// other claims than `C`: never anonymous.
     pub fn optional_from_extensions(extensions: &Extensions) -> Result<Option<Self>, Refusal> {
         let auth = RequestAuth::of_handler(extensions)?;
-        if matches!(auth.outcome, Outcome::Anonymous) {
-            return Ok(None);
-        }
-        // The layer that spoke last removed what an outer one had left, but of its own claims type only: so the type counts.
+        let Outcome::Verified(core) = &auth.outcome else { return Ok(None) };
+        // The layer that spoke last removed what an outer one had left, but of its own claims type only: so the type counts. And
+        // whoever came after the layer may have put a token of another server there: so the token does.
         if auth.claims.0 == TypeId::of::<C>()
             && let Some(token) = extensions.get::<Self>()
+            && Arc::ptr_eq(core, token.core())
         {
             return Ok(Some(token.clone()));
         }

@@ -126,7 +126,7 @@ impl<C> Gatekeeper<C> {
     fn lets_pass_without_token<B>(&self, request: &Request<B>) -> bool {
         !request.headers().contains_key(AUTHORIZATION)
             && (self.optional || (self.preflight && is_preflight(request)))
-            && self.wanted(request).is_none()
+            && self.wanted(request).is_none_or(Requirement::asks_for_nothing)
     }
 
     /// What the request's path asks for, beyond a good token.

@@ -55,8 +55,11 @@ impl Configured<'_> {
             Check::Binding => "no `cnf`: the possession of a key is not checked yet".to_owned(),
             Check::Introspection => "the issuer says `active: true`".to_owned(),
             Check::Scope => {
-                let lists = self.requirement.alternatives().iter().map(Scopes::to_string);
-                format!("the token carries {}", any_of(lists))
+                let lists = self.requirement.alternatives();
+                if lists.is_empty() {
+                    return Some("nothing: this route is closed".to_owned());
+                }
+                format!("the token carries {}", any_of(lists.iter().map(Scopes::to_string)))
             }
             Check::ClaimValues => {
                 let wanted: Vec<_> =

@@ -16,7 +16,8 @@ impl ResourceServer {
     /// the request that it was accepted with: a WebSocket, a stream of events.
     ///
     /// The token was good when the request came, and this tells of its expiry alone: not of a key that is withdrawn, nor of a token
-    /// that is revoked. Without `exp` it never ends. A clock that is set forward is noticed within 60 s. It runs on tokio's timer.
+    /// that is revoked. Without `exp` it never ends. A clock that is set forward is noticed within 60 s, and one that cannot be read
+    /// ends it. It runs on tokio's timer.
     ///
     /// ```
     /// # use bearergate::{AccessToken, ResourceServer};
@@ -36,8 +37,9 @@ impl ResourceServer {
         async move {
             let Some(end) = end else { return pending().await };
             loop {
-                let left = end.saturating_duration_since(clock.wall());
-                if left.is_zero() {
+                let now = clock.wall();
+                let left = end.saturating_duration_since(now);
+                if left.is_zero() || !now.is_readable() {
                     return;
                 }
                 tokio::time::sleep(left.min(LONGEST_SLEEP)).await;

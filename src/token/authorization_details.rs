@@ -1,7 +1,9 @@
 //! Which rights, richer than a scope, does a token carry? (RFC 9396)
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use std::borrow::Cow;
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use crate::{
     error::{AuthError, AuthErrorKind},
@@ -37,6 +39,7 @@ pub trait AuthorizationDetail: DeserializeOwned {
 impl<C> AccessToken<C> {
     /// The token's `authorization_details` of one type, in their order, from the JWT or the introspection answer (RFC 9396 §9). Others are
     /// left out: of a type that is not understood, no right follows. Each gives rights of its own: fields of two are not to be mixed.
+    /// `locations` is not looked at: where tokens have several audiences, it says which of them a detail is for (RFC 9396 §2.2).
     ///
     /// # Errors
     ///
@@ -45,18 +48,26 @@ impl<C> AccessToken<C> {
     pub fn authorization_details<D: AuthorizationDetail>(&self) -> Result<Vec<D>, AuthError> {
         let Some(text) = self.core().claim("authorization_details") else { return Ok(Vec::new()) };
         let malformed = || AuthErrorKind::PolicyDenied.because(Malformed);
-        let details: Vec<Value> = serde_json::from_str(text).map_err(|_| malformed())?;
+        let details: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| malformed())?;
         let mut of_type = Vec::new();
-        for detail in details {
-            if detail.get("type").and_then(Value::as_str).ok_or_else(malformed)? == D::TYPE {
-                let typed = D::deserialize(&detail).map_err(|_| {
-                    AuthErrorKind::PolicyDenied.because(Mismatch::find::<D>(&detail.to_string()))
-                })?;
-                of_type.push(typed);
+        for detail in details.into_iter().map(RawValue::get) {
+            let typed: Typed<'_> = serde_json::from_str(detail).map_err(|_| malformed())?;
+            if typed.name == D::TYPE {
+                // From the text: numbers keep what they are written with.
+                let detail = serde_json::from_str(detail)
+                    .map_err(|_| AuthErrorKind::PolicyDenied.because(Mismatch::find::<D>(detail)))?;
+                of_type.push(detail);
             }
         }
         Ok(of_type)
     }
+}
+
+/// What every detail has (RFC 9396 §2).
+#[derive(Deserialize)]
+struct Typed<'t> {
+    #[serde(rename = "type", borrow)]
+    name: Cow<'t, str>,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::token::{claims::Core, scope::Scopes};
+use crate::token::{
+    claims::Core,
+    scope::{Scopes, is_scope_token},
+};
 
 /// Scopes that stand for others: with `admin` goes `read:orders`, though the token does not say so.
 ///
@@ -44,7 +47,7 @@ enum Rule {
 type Implies = dyn Fn(&str, &str) -> bool + Send + Sync;
 
 impl ScopeHierarchy {
-    /// A table: each scope of the first list stands for all of the second, and for what those stand for.
+    /// A table: each scope of the first list, by itself, stands for all of the second, and for what those stand for.
     pub fn new(implications: impl IntoIterator<Item = (Scopes, Scopes)>) -> Self {
         let mut table: HashMap<Box<str>, HashSet<Box<str>>> = HashMap::new();
         for (granted, implied) in implications {
@@ -68,7 +71,7 @@ impl ScopeHierarchy {
     }
 
     /// A function that says whether the first scope, which a token carries, stands for the second, which a route asks for. It is asked
-    /// for each scope of a token, so it is to be quick; the first comes from outside, and may be any scope-token (RFC 6749 §3.3).
+    /// for each scope of a token, so it is to be quick; the first comes from outside, and is any scope-token (RFC 6749 §3.3).
     ///
     /// ```
     /// use bearergate::ScopeHierarchy;
@@ -91,7 +94,8 @@ impl ScopeHierarchy {
         match &self.0 {
             Rule::Flat => false,
             Rule::Table(table) => table.get(granted).is_some_and(|implied| implied.contains(wanted)),
-            Rule::Function(implies) => implies(granted, wanted),
+            // An issuer may write anything into `scope`; what is no scope-token stands for nothing.
+            Rule::Function(implies) => is_scope_token(granted) && implies(granted, wanted),
         }
     }
 }
@@ -134,6 +138,15 @@ mod tests {
             ("", "read", false),
         ] {
             assert_eq!(hierarchy.implies(granted, wanted), is_implied, "{granted} -> {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_function_sees_scope_tokens_alone() {
+        let hierarchy = ScopeHierarchy::by(|_, _| true);
+        assert!(hierarchy.implies("any", "read"));
+        for odd in ["", "a\tb", "\"q\"", "é", "\0", "a\\b"] {
+            assert!(!hierarchy.implies(odd, "read"), "{odd:?}");
         }
     }
 }

@@ -35,7 +35,7 @@ impl Requirement {
     }
 
     /// Asks for every scope of at least one of the lists. The challenge names the first list. Of no lists at all, none can be
-    /// fulfilled: every token is refused.
+    /// fulfilled: every token is refused with [`PolicyDenied`](AuthErrorKind::PolicyDenied), 403 without a code, for no scope would help.
     pub fn any_of(alternatives: impl IntoIterator<Item = Scopes>) -> Self {
         Self { alternatives: Some(alternatives.into_iter().collect()), ..Self::default() }
     }
@@ -78,6 +78,16 @@ impl Requirement {
         self
     }
 
+    /// What no token fulfils.
+    pub(crate) const fn nobody() -> Self {
+        Self { alternatives: Some(Vec::new()), acr: None, max_age: None, claims: Vec::new() }
+    }
+
+    /// Whether a good token is enough.
+    pub(crate) fn asks_for_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The scopes that the challenge names.
     pub(crate) fn wanted_scopes(&self) -> Option<&Scopes> {
         self.alternatives().first()
@@ -103,8 +113,8 @@ impl Requirement {
         self.acr.is_some() || self.max_age.is_some()
     }
 
-    /// The lists of scopes of which one is enough; none where no scope is asked for. An API description writes each as one security
-    /// requirement.
+    /// The lists of scopes of which one is enough. An API description writes each as one security requirement. None where no scope is asked
+    /// for, and none where nobody passes ([`any_of`](Self::any_of) of nothing): there it is still a token that is asked for.
     pub fn alternatives(&self) -> &[Scopes] {
         self.alternatives.as_deref().unwrap_or_default()
     }
@@ -123,8 +133,12 @@ impl Requirement {
 
     pub(crate) fn check_scopes(&self, core: &Core, hierarchy: &ScopeHierarchy) -> Result<(), AuthErrorKind> {
         let granted = |wanted: &Scopes| wanted.iter().all(|scope| hierarchy.grants(core, scope));
-        let enough = !self.asks_for_scopes() || self.alternatives().iter().any(granted);
-        if enough { Ok(()) } else { Err(AuthErrorKind::InsufficientScope) }
+        match self.alternatives.as_deref() {
+            None => Ok(()),
+            Some([]) => Err(AuthErrorKind::PolicyDenied),
+            Some(alternatives) if alternatives.iter().any(granted) => Ok(()),
+            Some(_) => Err(AuthErrorKind::InsufficientScope),
+        }
     }
 
     pub(crate) fn check_claims(&self, core: &Core) -> Result<(), AuthErrorKind> {

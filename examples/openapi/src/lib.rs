@@ -84,10 +84,17 @@ impl Modify for Rights<'_> {
         components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
         // Whatever the table says nothing of asks for a good token.
         description.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], _>(BEARER, [])]);
+        // Patterns for every method come first, and those for one replace what they said.
         for (method, path, requirement) in self.0.iter() {
             let Some(item) = description.paths.paths.get_mut(path) else { continue };
             let of_method = |name: &str| method.is_none_or(|method| method.as_str() == name);
-            let operations = [("GET", &mut item.get), ("POST", &mut item.post), ("DELETE", &mut item.delete)];
+            let operations = [
+                ("GET", &mut item.get),
+                ("POST", &mut item.post),
+                ("PUT", &mut item.put),
+                ("PATCH", &mut item.patch),
+                ("DELETE", &mut item.delete),
+            ];
             for (_, operation) in operations.into_iter().filter(|(name, _)| of_method(name)) {
                 if let Some(operation) = operation {
                     secure(operation, requirement);
@@ -97,10 +104,14 @@ impl Modify for Rights<'_> {
     }
 }
 
-/// Each list of scopes is one way in.
+/// Each list of scopes is one way in. Where none is asked for, the token is: an empty list would say that nothing is.
 fn secure(operation: &mut Operation, requirement: &Requirement) {
-    let ways = requirement.alternatives().iter();
-    operation.security = Some(ways.map(|scopes| SecurityRequirement::new(BEARER, scopes.iter())).collect());
+    let ways: Vec<_> = requirement
+        .alternatives()
+        .iter()
+        .map(|scopes| SecurityRequirement::new(BEARER, scopes.iter()))
+        .collect();
+    operation.security = (!ways.is_empty()).then_some(ways);
 }
 
 const BEARER: &str = "bearer";

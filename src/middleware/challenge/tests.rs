@@ -144,6 +144,7 @@ proptest! {
         prop_assert_eq!(value("error"), code.map(|code| code.as_str().to_owned()));
         let scope = match code {
             Some(ErrorCode::InvalidRequest) => None,
+            None if kind == AuthErrorKind::PolicyDenied => None,
             Some(ErrorCode::InsufficientScope) => required,
             _ => required.or(challenge_scopes),
         };
