@@ -10,6 +10,7 @@ use crate::{
     keys::discovery::UrlPolicy,
     middleware::metadata::MetadataService,
     server::{Inner, ResourceServer},
+    token::scope::Scopes,
 };
 
 /// Goes between host and path of the resource identifier (RFC 9728 §3.1).
@@ -28,7 +29,8 @@ impl ResourceServer {
     }
 
     /// Serves the metadata document: `resource`, `authorization_servers`, `scopes_supported` (the
-    /// [`challenge_scopes`](crate::ResourceServerBuilder::challenge_scopes)), `bearer_methods_supported` (RFC 9728 §2).
+    /// [`challenge_scopes`](crate::ResourceServerBuilder::challenge_scopes)), `bearer_methods_supported` (RFC 9728 §2). An issuer whose
+    /// identifier is no https URL is trusted, and not named: no client could find it.
     /// From now on every challenge of this server names it in `resource_metadata` (RFC 9728 §5.1).
     ///
     /// # Errors
@@ -53,16 +55,26 @@ impl Inner {
 
     fn metadata_document(&self) -> String {
         let entries = self.entries.load();
-        let mut servers: Vec<&str> = entries.iter().map(|entry| entry.id().as_str()).collect();
+        let ids = entries.iter().map(|entry| entry.id().as_str());
+        let mut servers: Vec<&str> = ids.filter(|id| is_findable(id)).collect();
         servers.sort_unstable();
+        let scopes: Vec<&str> = self.responder.challenge_scopes.iter().flat_map(Scopes::iter).collect();
         let mut document = json!({
             "resource": self.shared.audience.as_str(),
-            "authorization_servers": servers,
             "bearer_methods_supported": ["header"],
         });
-        if let (Some(scopes), Some(members)) = (&self.responder.challenge_scopes, document.as_object_mut()) {
-            members.insert("scopes_supported".into(), scopes.iter().collect::<Vec<_>>().into());
+        // RFC 9728 §3.2: what has no values is left out.
+        for (name, values) in [("authorization_servers", servers), ("scopes_supported", scopes)] {
+            if let (false, Some(members)) = (values.is_empty(), document.as_object_mut()) {
+                members.insert(name.into(), values.into());
+            }
         }
         document.to_string()
     }
+}
+
+/// Whether a text is an issuer identifier of RFC 8414 §2, by which metadata can be found. `iss` may be any text.
+fn is_findable(issuer: &str) -> bool {
+    let urls = UrlPolicy { http_on_loopback: true };
+    Url::parse(issuer).is_ok_and(|url| urls.check(&url).is_ok() && url.query().is_none())
 }
