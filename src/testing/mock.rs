@@ -279,6 +279,18 @@ mod tests {
         assert!(verdict(&api, &auth.token().mint()).await.is_ok());
     }
 
+    #[tokio::test]
+    async fn a_made_up_token_has_what_rfc_9068_asks_for() {
+        let auth = MockAuth::new(RESOURCE);
+        let strict = auth.issuer().profile(crate::Profile::Rfc9068);
+        let api = ResourceServer::builder(RESOURCE).trust(strict).build().unwrap();
+        assert!(verdict(&api, &auth.token().mint()).await.is_ok());
+        for claim in ["exp", "jti", "client_id", "iat", "sub"] {
+            let lean = auth.token().without(claim).mint();
+            assert_eq!(verdict(&api, &lean).await, Err(AuthErrorKind::InvalidClaim), "{claim}");
+        }
+    }
+
     #[test]
     fn nothing_is_printed() {
         let auth = MockAuth::new(RESOURCE);

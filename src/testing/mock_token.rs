@@ -30,6 +30,7 @@ impl MockTokenBuilder {
             .audience(audience)
             .subject("test-user")
             .client_id("test-client")
+            .claim("jti", format!("{:032x}", fastrand::u128(..)))
             .claim("iat", now.as_secs())
             .expires_in(DEFAULT_LIFETIME)
     }
