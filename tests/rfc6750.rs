@@ -62,6 +62,30 @@ async fn htp_03_section_2_1_the_scheme_is_case_insensitive_and_one_or_more_space
     }
 }
 
+/// What follows the scheme is the token, and a token68 (RFC 9110 §11.4) or else a bad one. Nothing at all is no token: a malformed request.
+#[tokio::test]
+async fn htp_02_section_2_1_what_is_no_token68_is_a_bad_token() {
+    let (issuer, api) = scene();
+    let token = issuer.token().mint();
+    for field in [
+        format!("Bearer {token} {token}"),
+        format!("Bearer {token},"),
+        format!("Bearer {token}, realm=\"x\""),
+        format!("Bearer \"{token}\""),
+        format!("Bearer {token}\u{e9}"),
+        format!("Bearer {token}="),
+        "Bearer x".into(),
+    ] {
+        let refused = send(&api, with_fields(&[&field])).await;
+        assert_refused(&refused, StatusCode::UNAUTHORIZED, INVALID_TOKEN);
+    }
+    for field in ["Bearer", "Bearer ", "bearer   "] {
+        let refused = send(&api, with_fields(&[field])).await;
+        let challenge = assert_refused(&refused, StatusCode::BAD_REQUEST, INVALID_REQUEST);
+        assert_eq!(challenge.error_description(), Some("the bearer token is empty"), "{field:?}");
+    }
+}
+
 /// OAuth 2.1 §5 and MCP forbid both, and RFC 6750 leaves them to choice.
 #[tokio::test]
 async fn htp_05_sections_2_2_and_2_3_tokens_in_form_and_query_and_elsewhere_are_ignored() {
