@@ -62,7 +62,7 @@ async fn htp_03_section_2_1_the_scheme_is_case_insensitive_and_one_or_more_space
     }
 }
 
-/// What follows the scheme is the token, and a token68 (RFC 9110 §11.4) or else a bad one. Nothing at all is no token: a malformed request.
+/// What follows the scheme is the token: a token68 (RFC 9110 §11.4), or else a bad one. Nothing at all is a malformed request.
 #[tokio::test]
 async fn htp_02_section_2_1_what_is_no_token68_is_a_bad_token() {
     let (issuer, api) = scene();
