@@ -201,6 +201,23 @@ fn of_all_keys_only_the_folder_of_snapshots_touches_files() {
     }
 }
 
+/// What lets anybody in can be reached by code of the feature `testing` alone: by no configuration, and by no other feature.
+#[test]
+fn made_up_tokens_are_for_tests_alone() {
+    for file in rust_files(&source()).iter().filter(|file| root_module(file) != "testing") {
+        let names_it = fs::read_to_string(file).unwrap().contains("MockAuth");
+        assert!(!names_it, "{}", file.display());
+    }
+    let root = fs::read_to_string(source().join("lib.rs")).unwrap();
+    assert!(root.contains("#[cfg(feature = \"testing\")]\npub mod testing;"));
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    for (feature, enables) in manifest["features"].as_table().unwrap() {
+        let enables = enables.as_array().unwrap();
+        assert!(!enables.iter().any(|enabled| enabled.as_str() == Some("testing")), "{feature}");
+    }
+}
+
 #[test]
 fn only_middleware_and_its_users_know_status_codes() {
     for file in rust_files(&source()) {

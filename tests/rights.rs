@@ -196,7 +196,9 @@ async fn metadata_lists_what_the_table_asks_for() {
     assert_eq!(patterns, ["/all/*", "/orders", "/orders/{id}", "/roles"], "as they were written");
 
     let (_, api) = scene_with(|builder| {
-        builder.challenge_scopes(scopes!["write:orders"]).scopes_supported(rights.scopes())
+        builder
+            .challenge_scopes(scopes!["write:orders"])
+            .scopes_supported(rights.scopes().chain([scopes!["offline_access"]]))
     });
     let mut service = api.metadata_service().unwrap();
     let response = service.call(Request::new(())).await.unwrap();

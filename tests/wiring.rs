@@ -438,6 +438,10 @@ fn everything_public_is_send_sync_clone_and_debug() {
     thing::<bearergate::NotReady>();
     thing::<bearergate::KeySnapshots>();
     thing::<TestIssuer>();
+    thing::<bearergate::testing::MockAuth>();
+    thing::<bearergate::testing::MockTokenBuilder>();
+    thing::<bearergate::testing::Challenge>();
+    thing::<bearergate::testing::InvalidChallenge>();
     thing::<TestClock>();
 }
 

@@ -88,7 +88,8 @@ impl ResourceServerBuilder {
         self
     }
 
-    /// The scopes that a 401 tells clients to ask for (RFC 6750 §3). **Default:** none are named.
+    /// The scopes that a 401 tells clients to ask for (RFC 6750 §3), and `scopes_supported` of the metadata. `offline_access` is left
+    /// out of both: that a client wants a refresh token is its own affair (MCP 2026-07-28, Authorization). **Default:** none are named.
     pub fn challenge_scopes(mut self, scopes: impl Into<Scopes>) -> Self {
         self.challenge_scopes = Some(scopes.into());
         self
@@ -277,8 +278,8 @@ impl ResourceServerBuilder {
         let responder = Arc::new(Responder {
             realm,
             hierarchy: self.hierarchy,
-            challenge_scopes: self.challenge_scopes,
-            scopes_supported: self.scopes_supported,
+            challenge_scopes: self.challenge_scopes.and_then(without_offline_access),
+            scopes_supported: self.scopes_supported.into_iter().filter_map(without_offline_access).collect(),
             resource_metadata: OnceLock::new(),
             strip_credentials: self.strip_credentials,
             keep_token: self.keep_token,
@@ -296,6 +297,18 @@ impl ResourceServerBuilder {
         Ok(ResourceServer { inner })
     }
 }
+
+/// `None` where nothing else was named.
+fn without_offline_access(scopes: Scopes) -> Option<Scopes> {
+    if scopes.iter().all(|scope| scope != OFFLINE_ACCESS) {
+        return Some(scopes);
+    }
+    let others: Vec<_> = scopes.iter().filter(|scope| *scope != OFFLINE_ACCESS).collect();
+    Scopes::parse(&others.join(" ")).ok()
+}
+
+/// Asks the authorization server for a refresh token (OpenID Connect Core 1.0 §11).
+const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Settings of a server that give up a protection. Made by [`ResourceServerBuilder::dangerous`].
 #[derive(Debug)]

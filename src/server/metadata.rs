@@ -29,7 +29,8 @@ impl ResourceServer {
     }
 
     /// Serves the metadata document: `resource`, `authorization_servers`, `scopes_supported` (see
-    /// [the builder](crate::ResourceServerBuilder::scopes_supported)), `bearer_methods_supported` (RFC 9728 §2).
+    /// [the builder](crate::ResourceServerBuilder::scopes_supported)), `bearer_methods_supported` (RFC 9728 §2). An issuer whose
+    /// identifier is no https URL is trusted, and not named: no client could find it.
     /// From now on every challenge of this server names it in `resource_metadata` (RFC 9728 §5.1).
     ///
     /// # Errors
@@ -54,16 +55,20 @@ impl Inner {
 
     fn metadata_document(&self) -> String {
         let entries = self.entries.load();
-        let mut servers: Vec<&str> = entries.iter().map(|entry| entry.id().as_str()).collect();
+        let ids = entries.iter().map(|entry| entry.id().as_str());
+        let mut servers: Vec<&str> = ids.filter(|id| is_findable(id)).collect();
         servers.sort_unstable();
         let mut document = json!({
             "resource": self.shared.audience.as_str(),
-            "authorization_servers": servers,
             "bearer_methods_supported": ["header"],
         });
-        let scopes = self.scopes_supported();
-        if let (false, Some(members)) = (scopes.is_empty(), document.as_object_mut()) {
-            members.insert("scopes_supported".into(), scopes.into());
+        // RFC 9728 §3.2: what has no values is left out.
+        for (name, values) in
+            [("authorization_servers", servers), ("scopes_supported", self.scopes_supported())]
+        {
+            if let (false, Some(members)) = (values.is_empty(), document.as_object_mut()) {
+                members.insert(name.into(), values.into());
+            }
         }
         document.to_string()
     }
@@ -74,4 +79,10 @@ impl Inner {
         let mut known = HashSet::new();
         lists.flat_map(Scopes::iter).filter(|scope| known.insert(*scope)).collect()
     }
+}
+
+/// Whether a text is an issuer identifier of RFC 8414 §2, by which metadata can be found. `iss` may be any text.
+fn is_findable(issuer: &str) -> bool {
+    let urls = UrlPolicy { http_on_loopback: true };
+    Url::parse(issuer).is_ok_and(|url| urls.check(&url).is_ok() && url.query().is_none())
 }

@@ -17,6 +17,12 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Without an authorization server
+//!
+//! [`MockAuth`] is a table of made-up tokens in place of an issuer: no keys, no signatures, no sockets, and all other checks as they
+//! are. [`assert_refused`], [`assert_refused_in_grpc`] and [`assert_unavailable`] say whether an answer is the refusal that a test
+//! expects; [`Challenge`] is what it tells the client.
+//!
 //! # Faults
 //!
 //! [`TestIssuer::faults`] breaks its answers at will, per [`Endpoint`]: standing, or one [`Fault`] after the other.
@@ -43,6 +49,8 @@
 //! Where time is paused, an issuer without a socket ([`TestIssuerBuilder::offline`], [`TestIssuer::fetch`]) has the same
 //! faults with the same outcome: an hour of outage takes a test milliseconds.
 
+mod assertions;
+mod challenge;
 mod clients;
 mod clock;
 mod date;
@@ -55,6 +63,8 @@ mod fetch;
 mod gzip;
 mod issuer;
 mod mint;
+mod mock;
+mod mock_token;
 #[cfg(test)]
 mod mutation;
 mod opaque;
@@ -62,11 +72,15 @@ mod raw;
 mod serve;
 
 pub use self::{
+    assertions::{assert_refused, assert_refused_in_grpc, assert_unavailable},
+    challenge::{Challenge, InvalidChallenge},
     clock::TestClock,
     fault::{Endpoint, Fault},
     faults::Faults,
     fetch::IssuerFetch,
     issuer::{TestIssuer, TestIssuerBuilder},
     mint::TokenBuilder,
+    mock::MockAuth,
+    mock_token::MockTokenBuilder,
     opaque::OpaqueTokenBuilder,
 };

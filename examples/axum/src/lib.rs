@@ -1,12 +1,18 @@
 //! A service on axum: the scope stands in the handler's signature, or on the route.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{convert::Infallible, io, pin::pin, time::Duration};
 
 use axum::{
     Router,
-    extract::State,
-    response::sse::{Event, Sse},
-    routing::{get, post},
+    extract::{
+        State,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code},
+    },
+    response::{
+        Response,
+        sse::{Event, Sse},
+    },
+    routing::{any, get, post},
 };
 use bearergate::{AccessToken, ResourceServer, Scoped, scopes};
 use futures_util::{Stream, StreamExt as _, stream::unfold};
@@ -24,6 +30,7 @@ pub fn app(api: &ResourceServer) -> Router {
         .route("/orders", get(orders))
         .route("/orders", post(place).layer(api.require(scopes!["write:orders"])))
         .route("/events", get(events))
+        .route("/ws", any(socket))
         .layer(api.layer())
         .with_state(api.clone())
 }
@@ -60,4 +67,41 @@ async fn events(
         Some((Ok(Event::default().data(format!("order {number}"))), number + 1))
     });
     Sse::new(events.take_until(expired))
+}
+
+/// The same by WebSocket. The token is judged before the upgrade: a refusal is an answer in HTTP.
+async fn socket(
+    State(api): State<ResourceServer>,
+    token: Scoped<ReadOrders>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let expired = api.expired(&*token);
+    upgrade.on_upgrade(|socket| send_orders(socket, expired))
+}
+
+/// Until the token expires, which the close frame says, or the client is gone.
+async fn send_orders(mut socket: WebSocket, expired: impl Future<Output = ()>) {
+    let mut expired = pin!(expired);
+    let mut ticks = tokio::time::interval(Duration::from_secs(30));
+    ticks.tick().await; // the first one is at once
+    for number in 1.. {
+        let sent = tokio::select! {
+            () = &mut expired => {
+                let reason = "the token has expired".into();
+                let frame = CloseFrame { code: close_code::POLICY, reason };
+                let _gone = socket.send(Message::Close(Some(frame))).await;
+                return;
+            }
+            () = left(&mut socket) => return,
+            _ = ticks.tick() => socket.send(Message::text(format!("order {number}"))).await,
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// Ends when the client has left. What it says meanwhile is not for us.
+async fn left(socket: &mut WebSocket) {
+    while let Some(Ok(_)) = socket.recv().await {}
 }
