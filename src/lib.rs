@@ -1,3 +1,5 @@
+// Links of the README lead into the documentation there: of two definitions of a link, the first counts.
+#![doc = include_str!("../docs/front.md")]
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -9,6 +11,8 @@ mod fetch;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod introspection;
 mod jwt;
 mod keys;

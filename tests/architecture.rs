@@ -42,6 +42,8 @@ const PICTURE: &[(&str, &[&str])] = &[
     ),
     ("extract", &["clock", "error", "middleware", "server", "token"]),
     ("testing", &["clock", "error", "fetch", "introspection", "keys", "server", "token"]),
+    // documentation alone
+    ("guide", &[]),
     ("fuzzing", &["clock", "error", "introspection", "jwt", "keys", "middleware", "policy", "token"]),
 ];
 
