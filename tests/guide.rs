@@ -119,7 +119,7 @@ fn the_first_page_holds_the_chart() {
     for octet in read("docs/figures/peers.svg").bytes() {
         match octet {
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'/' | b':' | b'=' => {
-                link.push(octet.into())
+                link.push(octet.into());
             }
             _ => write!(link, "%{octet:02X}").unwrap(),
         }
