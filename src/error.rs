@@ -96,7 +96,8 @@ pub enum Decision {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $label:literal, $decision:ident, $message:literal;)*) => {
-        /// The reason for a refusal. Each variant is a statement of fact.
+        /// The reason for a refusal. Each variant is a statement of fact. [The guide](crate::guide::errors) says what each means to
+        /// a client.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
         pub enum AuthErrorKind {

@@ -23,7 +23,7 @@ use crate::{
 /// An answer is one token's claims: real ones are below 16 KiB.
 pub(crate) const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// Where an issuer is asked about tokens, and as whom.
+/// Where an issuer is asked about tokens, and as whom. [The guide](crate::guide::opaque_tokens) has the whole of it.
 ///
 /// ```
 /// use bearergate::{AskAbout, ClientAuth, IntrospectionEndpoint, Issuer};

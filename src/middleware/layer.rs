@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// Lets only requests with a good bearer token reach the service, with [`AccessToken<C>`](crate::AccessToken) in their
-/// extensions. Made by [`ResourceServer::layer`](crate::ResourceServer::layer).
+/// extensions. Made by [`ResourceServer::layer`](crate::ResourceServer::layer). Where it stands: the guide, for
+/// [axum](crate::guide::axum), [gRPC](crate::guide::tonic) and [others](crate::guide::other_frameworks).
 pub struct BearerAuthLayer<C = Claims, M = NoBody> {
     gate: Gatekeeper<C>,
     mode: PhantomData<fn() -> M>,

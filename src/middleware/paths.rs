@@ -24,6 +24,7 @@ use crate::{
 /// `/tenants/%72oot` is `root` to the handler and not here. A service that decodes or mends paths, such as one for files, or a proxy, may take other paths for the same place: there, and
 /// wherever the route can say it, [`require`](crate::ResourceServer::require) is the safer way. `OPTIONS *` and the CONNECT of a proxy have no
 /// path: only `otherwise` speaks of them. Patterns other than literal ones are looked at one after the other: keep them to some hundred.
+/// [The guide](crate::guide::rights) says when a table is the better way, and when not.
 ///
 /// ```
 /// use bearergate::{Issuer, PathRequirements, ResourceServer, scopes};

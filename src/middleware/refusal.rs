@@ -23,7 +23,7 @@ use crate::{
 /// Where it [answers in gRPC](Self::in_reply_to), it is 200 without content, with the same fields and the status of gRPC.
 ///
 /// Nothing in it comes from the token. It is what the extractors reject with, and what a service without axum gets from
-/// [`ResourceServer::refuse`](crate::ResourceServer::refuse).
+/// [`ResourceServer::refuse`](crate::ResourceServer::refuse). [The guide](crate::guide::errors) says what clients should do.
 #[derive(Clone)]
 pub struct Refusal {
     error: AuthError,

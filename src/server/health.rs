@@ -16,7 +16,8 @@ use crate::{
     },
 };
 
-/// The state of the issuers at one moment. It can be serialized, for an operator's page.
+/// The state of the issuers at one moment. It can be serialized, for an operator's page. [The guide](crate::guide::operation) says what
+/// to make of it.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Health {

@@ -11,7 +11,7 @@ use crate::{
     policy::{OmittableClaim, Profile},
 };
 
-/// An issuer that the resource server trusts, and how its tokens are judged.
+/// An issuer that the resource server trusts, and how its tokens are judged. [The guide](crate::guide::issuers) has the whole of it.
 ///
 /// ```no_run
 /// use bearergate::{Algorithm, Issuer, Profile};

@@ -49,7 +49,7 @@ use crate::{
     validate::{ValidateToken, Validation},
 };
 
-/// A resource server: an audience that trusts some issuers.
+/// A resource server: an audience that trusts some issuers. [Getting started](crate::guide::getting_started) begins with an empty folder.
 ///
 /// Cheap to clone; all clones are one server. The tasks that keep the keys fresh end when the last clone, layer and
 /// service of it is dropped.

@@ -1,5 +1,7 @@
 //! An authorization server of one's own, on loopback: to try the crate, to test a service behind it, to teach.
 //!
+//! [The guide](crate::guide::testing) shows how a service is tested with it.
+//!
 //! **Never for production**: it has no users, no consent, and mints any token that it is asked for.
 //!
 //! ```

@@ -8,7 +8,7 @@ use crate::{
     token::{claims::Core, hierarchy::ScopeHierarchy, scope::Scopes, wanted_claim::WantedClaim},
 };
 
-/// What a route asks of a token beyond being valid.
+/// What a route asks of a token beyond being valid. [The guide](crate::guide::rights) has the whole of it.
 ///
 /// ```
 /// use bearergate::{Requirement, scopes};
