@@ -5,8 +5,12 @@ use std::pin::Pin;
 use bearergate::{AccessToken, ConfigError, PathRequirements, Refusal, ResourceServer, scopes};
 use tokio::net::TcpListener;
 use tokio_stream::{Stream, StreamExt as _, iter, wrappers::TcpListenerStream};
-use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap, transport::Server};
+use tonic::{
+    Code, Request, Response, Status, Streaming, metadata::MetadataMap, service::LayerExt as _,
+    transport::Server,
+};
 use tonic_web::GrpcWebLayer;
+use tower::ServiceBuilder;
 
 /// What `tonic-build` makes of `build.rs`.
 pub mod orders {
@@ -54,6 +58,22 @@ pub async fn serve(
         .add_service(OrdersServer::new(Shop))
         .serve_with_incoming(TcpListenerStream::new(listener))
         .await?;
+    Ok(())
+}
+
+/// Serves gRPC, and protects the orders alone: services that are added beside them are open to everybody.
+///
+/// # Errors
+///
+/// Those of the transport.
+pub async fn serve_beside_open_services(
+    api: &ResourceServer,
+    listener: TcpListener,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let orders = ServiceBuilder::new()
+        .layer(api.layer().grpc().require_by_path(rights()?))
+        .named_layer(OrdersServer::new(Shop));
+    Server::builder().add_service(orders).serve_with_incoming(TcpListenerStream::new(listener)).await?;
     Ok(())
 }
 

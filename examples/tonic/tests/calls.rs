@@ -11,7 +11,9 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::net::TcpListener;
 use tokio_stream::{StreamExt as _, iter};
 use tonic::{Code, Request, Status, body::Body, client::GrpcService};
-use tonic_example::{Order, RESOURCE, orders::orders_client::OrdersClient, serve};
+use tonic_example::{
+    Order, RESOURCE, orders::orders_client::OrdersClient, serve, serve_beside_open_services,
+};
 use tonic_web::GrpcWebClientLayer;
 use tower::ServiceBuilder;
 
@@ -157,6 +159,18 @@ async fn grpc() -> Outcome {
     let scene = scene(false).await?;
     let mut client = OrdersClient::connect(scene.url.to_string()).await?;
     is_right(&mut client, &scene.issuer).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn grpc_of_one_service() -> Outcome {
+    let issuer = TestIssuer::builder().default_audience(RESOURCE).start().await?;
+    let api = ResourceServer::builder(RESOURCE).trust(issuer.trusted()).build()?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move { serve_beside_open_services(&api, listener).await });
+    let mut client = OrdersClient::connect(url).await?;
+    is_right(&mut client, &issuer).await;
     Ok(())
 }
 
