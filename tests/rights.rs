@@ -217,7 +217,7 @@ async fn a_method_that_a_path_does_not_name_is_closed() {
     let rights = PathRequirements::new([
         ("POST /shop.Orders/Delete", Requirement::from(scopes!["admin"])),
         ("GET /ws", scopes!["chat"].into()),
-        ("/open", Requirement::default()),
+        ("/left", Requirement::default()),
     ]);
     let layer = api.layer().require_by_path(rights.unwrap()).optional().pass_preflight();
     let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Vec::<u8>::new())) });
@@ -245,8 +245,51 @@ async fn a_method_that_a_path_does_not_name_is_closed() {
     {
         assert_eq!(call(method, "/ws", Some(scope)).await.0, status, "{method} with {scope}");
     }
-    assert_eq!(call("GET", "/open", None).await.0, 200, "what asks for nothing is left to `optional`");
+    assert_eq!(call("GET", "/left", None).await.0, 200, "what asks for nothing is left to `optional`");
     assert_eq!(call("PUT", "/elsewhere", None).await.0, 200);
+}
+
+#[tokio::test]
+async fn what_needs_no_token_is_open_to_those_who_send_none() {
+    let (issuer, api) = scene();
+    let rights = PathRequirements::new([("/orders/*", ReadOrders::SCOPES)])
+        .unwrap()
+        .and([
+            ("GET /health", Requirement::no_token()),
+            ("/plain", Requirement::default()),
+            ("/strong", Requirement::no_token().acr(["gold"])),
+            ("/role", Requirement::no_token().claim("/role", ["x"])),
+        ])
+        .unwrap()
+        .otherwise(Requirement::any_of([]));
+    let handler = get(async |token: Option<AccessToken>| if token.is_some() { "known" } else { "nobody" });
+    let app = Router::new()
+        .route("/health", handler.clone())
+        .fallback(async || "reached")
+        .route("/route", handler.layer(api.require(Requirement::no_token())))
+        .layer(
+            api.layer().require_by_path(rights.clone().and([("/route", Requirement::no_token())]).unwrap()),
+        );
+    let good = issuer.token().mint();
+    let bad = issuer.token().expired().mint();
+    for (path, token, status) in [
+        ("/health", None, 200),
+        ("/health", Some(&good), 200),
+        ("/health", Some(&bad), 401),
+        ("/route", None, 200),
+        ("/route", Some(&good), 200),
+        ("/plain", None, 401),
+        ("/strong", None, 401),
+        ("/role", None, 401),
+        ("/orders/7", None, 401),
+        ("/orders/7", Some(&good), 403),
+        ("/nowhere", None, 401),
+        ("/nowhere", Some(&good), 403),
+    ] {
+        let response = call(&app, path, token.map(String::as_str)).await;
+        assert_eq!(response.status().as_u16(), status, "{path} with {token:?}");
+    }
+    assert!(rights.and([("/plain", scopes!["twice"])]).is_err(), "a pattern stands once in all");
 }
 
 /// Something behind the layer puts a token of another server where the verified one was.

@@ -17,7 +17,8 @@ use crate::{
 /// `*` at the end for the place itself and all that is below: `/admin/*` is `/admin`, `/admin/` and `/admin/users`. Where several fit,
 /// the most specific one decides: from the left, a literal segment before `{name}`, and that before `*`; then one with a method. A path without a pattern asks
 /// for a good token and nothing more, unless [`otherwise`](Self::otherwise) says what; `otherwise(Requirement::any_of([]))` closes the
-/// rest to everybody. `Requirement::default()` asks for nothing, and leaves a path to [`optional`](crate::BearerAuthLayer::optional).
+/// rest to everybody. [`Requirement::no_token`] opens a path to everybody, and `Requirement::default()` leaves it to
+/// [`optional`](crate::BearerAuthLayer::optional).
 ///
 /// It is for routers that compare paths as they come, as tonic, axum and hyper do. Within axum's `nest` the layer sees the rest of the
 /// path. A literal segment is a guard where the router has it too: what the router takes as a parameter, `/tenants/{id}`, it decodes, and
@@ -77,16 +78,28 @@ impl PathRequirements {
         P: AsRef<str>,
         R: Into<Requirement>,
     {
-        let mut table = Self::default();
+        Self::default().and(requirements)
+    }
+
+    /// Adds patterns, which may ask for something of another type: `.and([("/health", Requirement::no_token())])`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn and<P, R>(mut self, requirements: impl IntoIterator<Item = (P, R)>) -> Result<Self, ConfigError>
+    where
+        P: AsRef<str>,
+        R: Into<Requirement>,
+    {
         for (pattern, requirement) in requirements {
-            table.add(pattern.as_ref(), requirement.into())?;
+            self.add(pattern.as_ref(), requirement.into())?;
         }
         let specific = |one: &Pattern, other: &Pattern| {
             (&one.segments, one.method.is_none()).cmp(&(&other.segments, other.method.is_none()))
         };
-        table.patterns.sort_by(specific);
-        table.exact.values_mut().for_each(|patterns| patterns.sort_by(specific));
-        Ok(table)
+        self.patterns.sort_by(specific);
+        self.exact.values_mut().for_each(|patterns| patterns.sort_by(specific));
+        Ok(self)
     }
 
     /// Sets what a path asks for that no pattern fits. **Default:** a good token.

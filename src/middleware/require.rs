@@ -15,6 +15,7 @@ use tower::{Layer, Service};
 
 use crate::{
     clock::Clock,
+    error::AuthErrorKind,
     middleware::{
         body::{NoBody, RefusalBody, WithBody},
         challenge::Responder,
@@ -115,8 +116,16 @@ where
 
 impl Rule {
     fn check(&self, extensions: &Extensions) -> Result<(), Refusal> {
-        let verified = RequestAuth::verified_of(extensions, &self.server);
-        self.check_token(verified.map_err(|refusal| refusal.of(self.requirement.clone()))?)
+        match RequestAuth::verified_of(extensions, &self.server) {
+            Ok(core) => self.check_token(core),
+            Err(refusal)
+                if self.requirement.needs_no_token()
+                    && refusal.error().kind() == AuthErrorKind::MissingToken =>
+            {
+                Ok(())
+            }
+            Err(refusal) => Err(refusal.of(self.requirement.clone())),
+        }
     }
 
     pub(crate) fn check_token(&self, core: &Core) -> Result<(), Refusal> {

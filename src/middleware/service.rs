@@ -124,9 +124,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
 impl<C> Gatekeeper<C> {
     /// Anonymous is who sends no credentials at all; a CORS preflight never does.
     fn lets_pass_without_token<B>(&self, request: &Request<B>) -> bool {
-        !request.headers().contains_key(AUTHORIZATION)
-            && (self.optional || (self.preflight && is_preflight(request)))
-            && self.wanted(request).is_none_or(Requirement::asks_for_nothing)
+        if request.headers().contains_key(AUTHORIZATION) {
+            return false;
+        }
+        let is_optional = || self.optional || (self.preflight && is_preflight(request));
+        match self.wanted(request) {
+            Some(requirement) => {
+                requirement.needs_no_token() || (requirement.asks_for_nothing() && is_optional())
+            }
+            None => is_optional(),
+        }
     }
 
     /// What the request's path asks for, beyond a good token.

@@ -26,6 +26,8 @@ pub struct Requirement {
     acr: Option<Vec<String>>,
     max_age: Option<Duration>,
     claims: Vec<WantedClaim>,
+    /// Counts only while nothing else is asked for.
+    no_token: bool,
 }
 
 impl Requirement {
@@ -38,6 +40,22 @@ impl Requirement {
     /// fulfilled: every token is refused with [`PolicyDenied`](AuthErrorKind::PolicyDenied), 403 without a code, for no scope would help.
     pub fn any_of(alternatives: impl IntoIterator<Item = Scopes>) -> Self {
         Self { alternatives: Some(alternatives.into_iter().collect()), ..Self::default() }
+    }
+
+    /// Asks for nothing, not even a token: for what is open to everybody, in a table of paths. A token that is sent is still judged, and a
+    /// bad one refused. With anything else asked for, a token is asked for too.
+    ///
+    /// ```
+    /// use bearergate::{PathRequirements, Requirement, scopes};
+    ///
+    /// # fn main() -> Result<(), bearergate::ConfigError> {
+    /// let rights = PathRequirements::new([("/shop.Orders/*", scopes!["orders"])])?
+    ///     .and([("/grpc.health.v1.Health/*", Requirement::no_token())])?;
+    /// # let _ = rights;
+    /// # Ok(()) }
+    /// ```
+    pub fn no_token() -> Self {
+        Self { no_token: true, ..Self::default() }
     }
 
     /// Asks that the claim at this JSON pointer (RFC 6901) is one of these texts, or a list with one of them in it: for roles,
@@ -80,12 +98,17 @@ impl Requirement {
 
     /// What no token fulfils.
     pub(crate) const fn nobody() -> Self {
-        Self { alternatives: Some(Vec::new()), acr: None, max_age: None, claims: Vec::new() }
+        Self { alternatives: Some(Vec::new()), acr: None, max_age: None, claims: Vec::new(), no_token: false }
     }
 
     /// Whether a good token is enough.
     pub(crate) fn asks_for_nothing(&self) -> bool {
-        *self == Self::default()
+        !self.asks_for_scopes() && !self.asks_for_authentication() && self.claims.is_empty()
+    }
+
+    /// Whether not even a token is asked for.
+    pub(crate) fn needs_no_token(&self) -> bool {
+        self.no_token && self.asks_for_nothing()
     }
 
     /// The scopes that the challenge names.
