@@ -16,10 +16,7 @@ use crate::{
         algorithm::{Algorithm, AlgorithmSet},
         set::{KeySet, Selection},
     },
-    testing::{
-        endpoints::{Exchange, Form, TokenError, parameter},
-        issuer::State,
-    },
+    testing::{endpoints::Exchange, form::Form, issuer::State, token_endpoint::TokenError},
     token::scope::Scopes,
 };
 
@@ -86,7 +83,7 @@ pub(super) fn authenticated<'i>(
     exchange: &Exchange<'_>,
     form: &Form,
 ) -> Result<(String, &'i Client), TokenError> {
-    let parameter = |name| parameter(form, name);
+    let parameter = |name| form.first(name);
     let field = exchange.headers.get(AUTHORIZATION);
     let id = match (field, parameter("client_secret"), parameter("client_assertion")) {
         (Some(field), None, None) => {

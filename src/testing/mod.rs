@@ -52,6 +52,7 @@ mod etag;
 mod fault;
 mod faults;
 mod fetch;
+mod form;
 mod gzip;
 mod issuer;
 mod mint;
@@ -60,6 +61,7 @@ mod mutation;
 mod opaque;
 mod raw;
 mod serve;
+mod token_endpoint;
 
 pub use self::{
     clock::TestClock,
