@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     keys::algorithm::Algorithm,
     testing::{
+        authorization::{authorize, register},
         clients::{self, authenticated},
         fault::Endpoint,
         form::Form,
@@ -23,50 +24,64 @@ use crate::{
 pub(super) struct Exchange<'r> {
     pub(super) method: &'r Method,
     pub(super) path: &'r str,
+    /// Empty where there is none.
+    pub(super) query: &'r str,
     pub(super) headers: &'r HeaderMap,
     pub(super) body: &'r [u8],
 }
 
 pub(super) fn answer(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
     match Endpoint::of(exchange.method, exchange.path) {
+        Some(Endpoint::Authorization) => authorize(issuer, exchange),
         Some(Endpoint::Metadata) => json_response(StatusCode::OK, &metadata(issuer)),
         Some(Endpoint::Jwks) => json_response(StatusCode::OK, &issuer.jwks()),
         Some(Endpoint::Introspection) => {
             introspection(issuer, exchange).unwrap_or_else(TokenError::into_response)
         }
+        Some(Endpoint::Registration) => register(issuer, exchange),
         Some(Endpoint::Token) => token(issuer, exchange).unwrap_or_else(TokenError::into_response),
         None => json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"})),
     }
 }
 
-/// RFC 8414 §2.
+/// RFC 8414 §2, with RFC 7591 §5, RFC 7636 §6.2 and RFC 9207 §3.
 fn metadata(issuer: &State) -> Value {
     let url = &issuer.url;
     let methods = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
+    let or_none: Vec<_> = methods.into_iter().chain(["none"]).collect();
     let algorithms: Vec<_> =
         iter::once(Algorithm::Hs256).chain(clients::algorithms().iter()).map(Algorithm::name).collect();
-    json!({
+    let mut metadata = json!({
         "issuer": url,
         "jwks_uri": format!("{url}/jwks"),
+        "authorization_endpoint": format!("{url}/authorize"),
         "token_endpoint": format!("{url}/token"),
+        "registration_endpoint": format!("{url}/register"),
         "introspection_endpoint": format!("{url}/introspect"),
-        "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": methods,
+        "grant_types_supported": ["authorization_code", "client_credentials"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "token_endpoint_auth_methods_supported": or_none,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
-    })
+    });
+    if let Some(scopes) = &issuer.authorization.scopes {
+        metadata["scopes_supported"] = scopes.iter().collect();
+    }
+    metadata
 }
 
 /// RFC 7662 §2, and signed where that is asked for (RFC 9701 §4).
 fn introspection(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, TokenError> {
     let form = Form::parse(exchange.body);
     let (client, _) = authenticated(issuer, exchange, &form)?;
-    let token = form.first("token").ok_or(TokenError::MissingToken)?;
+    let token = form.first("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
     let answer = issuer.opaque.introspect(token, issuer.clock.wall());
     let mut response = if exchange.headers.get(ACCEPT).is_some_and(|accept| accept == SIGNED) {
-        let jwt = issuer.token(&client).header("typ", "token-introspection+jwt");
+        let jwt = issuer.token().audience(&client).header("typ", "token-introspection+jwt");
         let jwt = ["sub", "client_id", "jti", "exp"].into_iter().fold(jwt, |jwt, claim| jwt.without(claim));
         let mut response = Response::new(jwt.claim("token_introspection", answer).mint().into_bytes());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(SIGNED));

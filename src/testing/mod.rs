@@ -1,6 +1,6 @@
 //! An authorization server of one's own, on loopback: to try the crate, to test a service behind it, to teach.
 //!
-//! **Never for production**: it has no users, no consent, and mints any token that it is asked for.
+//! **Never for production**: it has no users, consents to everything, and mints any token that it is asked for.
 //!
 //! ```
 //! use bearergate::{ResourceServer, Presented, Claims, testing::TestIssuer};
@@ -43,6 +43,8 @@
 //! Where time is paused, an issuer without a socket ([`TestIssuerBuilder::offline`], [`TestIssuer::fetch`]) has the same
 //! faults with the same outcome: an hour of outage takes a test milliseconds.
 
+mod authorization;
+mod builder;
 mod clients;
 mod clock;
 mod date;
@@ -64,11 +66,12 @@ mod serve;
 mod token_endpoint;
 
 pub use self::{
+    builder::TestIssuerBuilder,
     clock::TestClock,
     fault::{Endpoint, Fault},
     faults::Faults,
     fetch::IssuerFetch,
-    issuer::{TestIssuer, TestIssuerBuilder},
+    issuer::TestIssuer,
     mint::TokenBuilder,
     opaque::OpaqueTokenBuilder,
 };

@@ -6,60 +6,68 @@ use http::{
 };
 use serde_json::json;
 
-use crate::{
-    testing::{
-        clients::{Client, authenticated},
-        endpoints::{Exchange, json_response},
-        form::Form,
-        issuer::State,
-        mint::DEFAULT_LIFETIME,
-    },
-    token::scope::Scopes,
+use crate::testing::{
+    authorization::code_for_token,
+    clients::{Client, identified},
+    endpoints::{Exchange, json_response},
+    form::{Form, Repeated},
+    issuer::State,
+    mint::{DEFAULT_LIFETIME, TokenBuilder},
 };
 
-/// Client credentials (RFC 6749 §4.4) with a resource indicator (RFC 8707 §2).
 pub(super) fn token(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, TokenError> {
     let form = Form::parse(exchange.body);
-    let (id, client) = authenticated(issuer, exchange, &form)?;
-    let parameter = |name: &str| form.first(name);
-    match parameter("grant_type") {
-        Some("client_credentials") => (),
-        Some(_) => return Err(TokenError::UnsupportedGrantType),
-        None => return Err(TokenError::InvalidRequest),
+    let (id, client) = identified(issuer, exchange, &form)?;
+    match form.once("grant_type")? {
+        Some("authorization_code") => code_for_token(issuer, &id, &form),
+        Some("client_credentials") => client_credentials(issuer, &id, &client, &form),
+        Some(_) => Err(TokenError::UnsupportedGrantType),
+        None => Err(TokenError::InvalidRequest("grant_type is missing")),
     }
-    let audience =
-        parameter("resource").or(issuer.default_audience.as_deref()).ok_or(TokenError::InvalidTarget)?;
-    let scope = granted(client, parameter("scope"))?;
-    let token = issuer.token(audience).subject(&id).client_id(&id).scope(&scope).mint();
-    let mut response = json_response(
-        StatusCode::OK,
-        &json!({
-            "access_token": token,
-            "token_type": "Bearer",
-            "expires_in": DEFAULT_LIFETIME.as_secs(),
-            "scope": scope,
-        }),
-    );
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
 }
 
-/// What is asked for, if the client may have all of it; all that it may have where nothing is asked for.
-fn granted(client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
-    let Some(asked) = asked else { return Ok(client.scopes.to_string()) };
-    let asked = Scopes::parse(asked).map_err(|_| TokenError::InvalidScope)?;
-    let allowed = asked.iter().all(|scope| client.scopes.iter().any(|known| known == scope));
-    if allowed { Ok(asked.to_string()) } else { Err(TokenError::InvalidScope) }
+/// RFC 6749 §4.4, with a resource indicator (RFC 8707 §2).
+fn client_credentials(
+    issuer: &State,
+    id: &str,
+    client: &Client,
+    form: &Form,
+) -> Result<Response<Vec<u8>>, TokenError> {
+    // Anybody could ask in its name.
+    if client.is_public() {
+        return Err(TokenError::UnauthorizedClient);
+    }
+    let audience = form.first("resource").or(issuer.default_audience.as_deref());
+    let audience =
+        audience.ok_or(TokenError::InvalidTarget("name the audience in the parameter `resource`"))?;
+    let scope = client.granted(issuer, form.first("scope")).ok_or(TokenError::InvalidScope)?;
+    Ok(token_response(issuer.token().audience(audience).subject(id).client_id(id), &scope))
+}
+
+/// RFC 6749 §5.1.
+pub(super) fn token_response(token: TokenBuilder, scope: &str) -> Response<Vec<u8>> {
+    let mut content = json!({"token_type": "Bearer", "expires_in": DEFAULT_LIFETIME.as_secs()});
+    let token = if scope.is_empty() {
+        token
+    } else {
+        content["scope"] = scope.into();
+        token.scope(scope)
+    };
+    content["access_token"] = token.mint().into();
+    let mut response = json_response(StatusCode::OK, &content);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// RFC 6749 §5.2, RFC 8707 §2.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum TokenError {
     InvalidClient,
-    InvalidRequest,
+    InvalidGrant(&'static str),
+    InvalidRequest(&'static str),
     InvalidScope,
-    InvalidTarget,
-    MissingToken,
+    InvalidTarget(&'static str),
+    UnauthorizedClient,
     UnsupportedGrantType,
 }
 
@@ -71,17 +79,20 @@ impl TokenError {
                 "invalid_client",
                 "the client is unknown, or its credentials are wrong",
             ),
-            Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request", "grant_type is missing"),
+            Self::InvalidGrant(what) => (StatusCode::BAD_REQUEST, "invalid_grant", what),
+            Self::InvalidRequest(what) => (StatusCode::BAD_REQUEST, "invalid_request", what),
             Self::InvalidScope => {
                 (StatusCode::BAD_REQUEST, "invalid_scope", "the client may not have that scope")
             }
-            Self::InvalidTarget => {
-                (StatusCode::BAD_REQUEST, "invalid_target", "name the audience in the parameter `resource`")
+            Self::InvalidTarget(what) => (StatusCode::BAD_REQUEST, "invalid_target", what),
+            Self::UnauthorizedClient => {
+                (StatusCode::BAD_REQUEST, "unauthorized_client", "a public client has no credentials")
             }
-            Self::MissingToken => (StatusCode::BAD_REQUEST, "invalid_request", "token is missing"),
-            Self::UnsupportedGrantType => {
-                (StatusCode::BAD_REQUEST, "unsupported_grant_type", "only client_credentials is supported")
-            }
+            Self::UnsupportedGrantType => (
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "only authorization_code and client_credentials are supported",
+            ),
         };
         let mut response = json_response(status, &json!({"error": code, "error_description": description}));
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -91,5 +102,11 @@ impl TokenError {
                 .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"test issuer\""));
         }
         response
+    }
+}
+
+impl From<Repeated> for TokenError {
+    fn from(_: Repeated) -> Self {
+        Self::InvalidRequest("a parameter is repeated")
     }
 }
