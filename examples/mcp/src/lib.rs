@@ -39,23 +39,22 @@ pub fn resource_server(resource: &str, issuer: Issuer) -> Result<ResourceServer,
 ///
 /// When the resource has no place for its metadata.
 pub fn app(api: &ResourceServer) -> Result<Router, ConfigError> {
+    Ok(Router::new()
+        .route_service("/mcp", mcp(api))
+        .layer(from_fn_with_state(api.clone(), rights::by_tool))
+        .layer(api.layer())
+        .route_service(&api.metadata_path()?, api.metadata_service()?))
+}
+
+/// MCP over HTTP. No sessions: each request is answered for the token that it carries, and for no other.
+fn mcp(api: &ResourceServer) -> StreamableHttpService<Notes, NeverSessionManager> {
     let notes = Notes::new(api.clone());
-    // No session: each request is answered for the token that it carries, and for no other.
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(rights::MAX_MESSAGE_BYTES)
         .with_allowed_origins(["http://127.0.0.1:*", "http://localhost:*"]);
-    let mcp = StreamableHttpService::new(
-        move || Ok(notes.clone()),
-        Arc::new(NeverSessionManager::default()),
-        config,
-    );
-    Ok(Router::new()
-        .route_service("/mcp", mcp)
-        .layer(from_fn_with_state(api.clone(), rights::by_tool))
-        .layer(api.layer())
-        .route_service(&api.metadata_path()?, api.metadata_service()?))
+    StreamableHttpService::new(move || Ok(notes.clone()), Arc::default(), config)
 }
 
 /// Serves until the listener fails.
@@ -66,3 +65,6 @@ pub fn app(api: &ResourceServer) -> Result<Router, ConfigError> {
 pub async fn serve(api: ResourceServer, listener: TcpListener) -> io::Result<()> {
     axum::serve(listener, app(&api).map_err(io::Error::other)?).await
 }
+
+#[cfg(test)]
+mod tests;

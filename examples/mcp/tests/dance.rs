@@ -1,6 +1,8 @@
 //! The whole dance, by the client of rmcp: 401, metadata, authorization server, token, call, 403, more scope, call. The tests play
 //! the user's browser, and nothing else.
 
+#![expect(clippy::disallowed_types, reason = "clients of the service, and the browser")]
+
 mod common;
 
 use std::{collections::BTreeMap, env, io::Write as _, path::PathBuf, process::Stdio};

@@ -1,5 +1,7 @@
 //! What the MCP specification of 2026-07-28 asks of the server in its chapter on authorization, rule by rule, over a real socket.
 
+#![expect(clippy::disallowed_types, reason = "a client of the service")]
+
 mod common;
 
 use bearergate::testing::TestIssuer;
@@ -183,6 +185,18 @@ async fn nobody_gets_past_the_scope_by_odd_json() -> Outcome {
         )),
         call(&format!(
             "\"method\":\"tools\\u002fcall\",\"params\":{{\"name\":\"add\\u005fnote\",{arguments}}}"
+        )),
+        call(&format!(
+            "\"method\":\"tools/call\",\"params\":{{\"name\":\"add_note\",{arguments}}},\"odd\":1e999"
+        )),
+        call(&format!(
+            "\"method\":\"tools/call\",\"params\":{{\"name\":\"add_note\",{arguments}}},\"odd\":\"\\ud800\""
+        )),
+        call(&format!(
+            "\"method\":\"tools/call\",\"params\":{{\"name\":\"add_note\",{arguments},\"odd\":1e999}}"
+        )),
+        call(&format!(
+            "\"method\":\"tools/call\",\"params\":{{\"name\":\"add_note\",{arguments},\"odd\":\"\\ud800\"}}"
         )),
         format!("[{}]", message("add_note")),
         format!("\u{feff}{}", message("add_note")),
