@@ -17,6 +17,30 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Users
+//!
+//! Clients that act for a user get a code for a token, as they do elsewhere (RFC 6749 §4.1, with PKCE); the user consents at once.
+//!
+//! ```
+//! use bearergate::{Fetch, FetchRequest, scopes, testing::TestIssuer};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let issuer = TestIssuer::builder()
+//!     .public_client("app", ["https://app.example.com/callback"], scopes!["read"])
+//!     .consents_as("ann")
+//!     .offline("https://login.example.com");
+//!
+//! // Where the client sends the browser of its user.
+//! let url = "https://login.example.com/authorize?response_type=code&client_id=app\
+//!     &redirect_uri=https%3A%2F%2Fapp.example.com%2Fcallback&state=a-state&scope=read\
+//!     &resource=https%3A%2F%2Fapi.example.com&code_challenge_method=S256\
+//!     &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+//! let answer = issuer.fetch().fetch(FetchRequest::get(url.parse()?, "*/*", 4096)).await?;
+//! let back = answer.headers["location"].to_str()?;
+//! assert!(back.starts_with("https://app.example.com/callback?code="));
+//! # Ok(()) }
+//! ```
+//!
 //! # Faults
 //!
 //! [`TestIssuer::faults`] breaks its answers at will, per [`Endpoint`]: standing, or one [`Fault`] after the other.
