@@ -71,17 +71,25 @@ impl Browser {
     }
 }
 
-async fn connect(client: AuthClient<Client>, url: &str) -> Result<Mcp, ClientInitializeError> {
+/// As a client of 2026-07-28.
+fn newest() -> ClientLifecycleMode {
+    ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
+}
+
+async fn connect(
+    client: AuthClient<Client>,
+    url: &str,
+    lifecycle: ClientLifecycleMode,
+) -> Result<Mcp, ClientInitializeError> {
     let config = StreamableHttpClientTransportConfig::with_uri(url);
     let transport = StreamableHttpClientTransport::with_client(client, config);
-    let newest = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
-    ().serve_with_lifecycle(transport, newest).await
+    ().serve_with_lifecycle(transport, lifecycle).await
 }
 
 /// What the server says to a client that has no token.
-async fn challenge(url: &str) -> Outcome<String> {
+async fn challenge(url: &str, lifecycle: ClientLifecycleMode) -> Outcome<String> {
     let nobody = AuthClient::new(Client::new(), AuthorizationManager::new(url).await?);
-    let error = connect(nobody, url).await.err().ok_or("nobody is let in without a token")?;
+    let error = connect(nobody, url, lifecycle).await.err().ok_or("nobody is let in without a token")?;
     Ok(error.auth_challenge().ok_or("the refusal has a challenge")?.to_owned())
 }
 
@@ -101,11 +109,11 @@ async fn call(mcp: &Mcp, tool: &'static str, arguments: Value) -> Result<String,
     Ok(text.map(|text| text.text.clone()).unwrap_or_default())
 }
 
-async fn dance(url: &str) -> Outcome {
+async fn dance(url: &str, lifecycle: ClientLifecycleMode) -> Outcome {
     let mut browser = Browser::new()?;
 
     // 401, from which everything else follows.
-    let first = challenge(url).await?;
+    let first = challenge(url, lifecycle.clone()).await?;
     let (mut state, back) = ask(url, first, &mut browser).await?;
     state.handle_callback_url(&back).await?;
     let manager = state.into_authorization_manager().ok_or("the client has a token")?;
@@ -113,7 +121,7 @@ async fn dance(url: &str) -> Outcome {
 
     let client = AuthClient::new(Client::new(), manager);
     let manager = client.auth_manager.clone();
-    let mcp = connect(client, url).await?;
+    let mcp = connect(client, url, lifecycle).await?;
     let mut tools: Vec<_> = mcp.list_all_tools().await?.into_iter().map(|tool| tool.name).collect();
     tools.sort();
     assert_eq!(tools, ["add_note", "list_notes", "whoami"]);
@@ -149,7 +157,7 @@ async fn dance(url: &str) -> Outcome {
 #[tokio::test]
 async fn with_the_embedded_issuer() -> Outcome {
     let (issuer, url) = embedded(|issuer| issuer).await?;
-    dance(&url).await?;
+    dance(&url, newest()).await?;
     let asked = [Endpoint::Registration, Endpoint::Authorization, Endpoint::Token];
     assert_eq!(asked.map(|endpoint| issuer.requests_to(endpoint)), [1, 2, 2]);
     Ok(())
@@ -159,19 +167,25 @@ async fn with_the_embedded_issuer() -> Outcome {
 async fn with_oidc_provider() -> Outcome {
     let Some(provider) = Provider::start("with_oidc_provider").await? else { return Ok(()) };
     let url = server(Issuer::discover(&provider.issuer).allow_http_on_loopback()).await?;
-    dance(&url).await
+    dance(&url, newest()).await
+}
+
+#[tokio::test]
+async fn by_a_client_of_before_2026_07_28() -> Outcome {
+    let (_issuer, url) = embedded(|issuer| issuer).await?;
+    dance(&url, ClientLifecycleMode::Initialize).await
 }
 
 #[tokio::test]
 async fn a_user_who_refuses_gives_the_client_nothing() -> Outcome {
     let (issuer, url) = embedded(|issuer| issuer.denies_consent()).await?;
-    let (mut state, back) = ask(&url, challenge(&url).await?, &mut Browser::new()?).await?;
+    let (mut state, back) = ask(&url, challenge(&url, newest()).await?, &mut Browser::new()?).await?;
     let said: BTreeMap<_, _> = Url::parse(&back)?.query_pairs().into_owned().collect();
     assert_eq!((said["error"].as_str(), said["iss"].as_str()), ("access_denied", issuer.url()));
     assert!(!said.contains_key("code"));
     assert!(state.handle_callback_url(&back).await.is_err());
     assert_eq!(issuer.requests_to(Endpoint::Token), 0);
-    assert!(challenge(&url).await.is_ok());
+    assert!(challenge(&url, newest()).await.is_ok());
     Ok(())
 }
 
