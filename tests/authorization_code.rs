@@ -1,5 +1,5 @@
 //! The embedded issuer gives a token for a code only to the client that the user consented for, and tells nobody else anything.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_types, reason = "this client plays the browser")]
 
 use std::{collections::HashMap, time::Duration};

@@ -68,8 +68,8 @@ fn metadata(issuer: &State) -> Value {
         "introspection_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
     });
-    if let Some(scopes) = &issuer.authorization.scopes {
-        metadata["scopes_supported"] = scopes.iter().collect();
+    if let (Some(scopes), Some(members)) = (&issuer.authorization.scopes, metadata.as_object_mut()) {
+        members.insert("scopes_supported".into(), scopes.iter().collect());
     }
     metadata
 }

@@ -47,13 +47,11 @@ fn client_credentials(
 /// RFC 6749 §5.1.
 pub(super) fn token_response(token: TokenBuilder, scope: &str) -> Response<Vec<u8>> {
     let mut content = json!({"token_type": "Bearer", "expires_in": DEFAULT_LIFETIME.as_secs()});
-    let token = if scope.is_empty() {
-        token
-    } else {
-        content["scope"] = scope.into();
-        token.scope(scope)
-    };
-    content["access_token"] = token.mint().into();
+    let token = if scope.is_empty() { token } else { token.scope(scope) };
+    if let Some(members) = content.as_object_mut() {
+        members.insert("access_token".into(), token.mint().into());
+        members.extend((!scope.is_empty()).then(|| ("scope".to_owned(), scope.into())));
+    }
     let mut response = json_response(StatusCode::OK, &content);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

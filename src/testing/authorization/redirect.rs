@@ -18,7 +18,7 @@ impl RedirectUri {
         let url = Url::parse(text).ok()?;
         let is_good = match url.scheme() {
             "https" => url.has_host(),
-            "http" => url.host().is_some_and(is_loopback),
+            "http" => url.host().is_some_and(|host| is_loopback(&host)),
             other => other.contains('.'),
         };
         let has_no_user = url.username().is_empty() && url.password().is_none();
@@ -36,9 +36,9 @@ impl RedirectUri {
     }
 }
 
-fn is_loopback(host: Host<&str>) -> bool {
+fn is_loopback(host: &Host<&str>) -> bool {
     match host {
-        Host::Domain(name) => name == "localhost",
+        Host::Domain(name) => *name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
     }
