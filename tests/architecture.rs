@@ -177,8 +177,13 @@ fn only_the_backends_name_signature_libraries() {
 
 #[test]
 fn hashes_enter_by_their_doors() {
-    // The seal of snapshots, the name of a token in a cache, a client's assertion by a shared secret.
-    let doors = ["keys/snapshot/seal.rs", "token/digest.rs", "introspection/assertion.rs"];
+    // The seal of snapshots, the name of a token in a cache, a client's assertion by a shared secret, what a code is asked for with.
+    let doors = [
+        "keys/snapshot/seal.rs",
+        "token/digest.rs",
+        "introspection/assertion.rs",
+        "testing/authorization/pkce.rs",
+    ];
     for file in rust_files(&source()) {
         let text = fs::read_to_string(&file).unwrap();
         let names_one = text.contains("use hmac") || text.contains("use sha2");

@@ -164,9 +164,11 @@ async fn the_metadata_names_the_methods() {
     let url = format!("{URL}/.well-known/oauth-authorization-server").parse().unwrap();
     let answer = issuer.fetch().fetch(FetchRequest::get(url, "application/json", 1 << 16)).await.unwrap();
     let metadata: Value = serde_json::from_slice(&answer.body).unwrap();
-    for endpoint in ["token", "introspection"] {
+    // A client without credentials gets tokens, and no answers about those of others.
+    for (endpoint, none) in [("token", Some("none")), ("introspection", None)] {
         let listed = |what: &str| metadata[format!("{endpoint}_endpoint_auth_{what}")].clone();
         let methods = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
+        let methods: Vec<_> = methods.into_iter().chain(none).collect();
         assert_eq!(listed("methods_supported"), json!(methods));
         let algorithms = listed("signing_alg_values_supported");
         let names: Vec<_> =

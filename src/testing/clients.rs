@@ -1,6 +1,10 @@
 //! Who asks the embedded issuer?
 
-use std::fmt;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use base64::{
     Engine as _,
@@ -17,28 +21,68 @@ use crate::{
         set::{KeySet, Selection},
     },
     testing::{
-        endpoints::{Exchange, Form, TokenError, parameter},
-        issuer::State,
+        authorization::RedirectUri, endpoints::Exchange, form::Form, issuer::State,
+        token_endpoint::TokenError,
     },
     token::scope::Scopes,
 };
+
+/// Those that the issuer knows.
+#[derive(Debug)]
+pub(super) struct Clients {
+    /// From the start.
+    configured: HashMap<String, Arc<Client>>,
+    /// By themselves (RFC 7591).
+    registered: Mutex<HashMap<String, Arc<Client>>>,
+}
+
+impl Clients {
+    pub(super) fn new(configured: HashMap<String, Client>) -> Self {
+        let configured = configured.into_iter().map(|(id, client)| (id, Arc::new(client))).collect();
+        Self { configured, registered: Mutex::default() }
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<Arc<Client>> {
+        let configured = self.configured.get(id).cloned();
+        configured.or_else(|| self.registered.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned())
+    }
+
+    /// Takes one in, if there are not too many.
+    pub(super) fn register(&self, id: String, client: Client) -> bool {
+        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = registered.len() < MAX_REGISTERED_CLIENTS;
+        if has_room {
+            registered.insert(id, Arc::new(client));
+        }
+        has_room
+    }
+}
 
 /// One that is registered with the issuer.
 #[derive(Debug)]
 pub(super) struct Client {
     proof: Proof,
-    pub(super) scopes: Scopes,
+    /// What it may ask for; `None`: what the issuer has.
+    scopes: Option<Scopes>,
+    /// Where it may let users be sent.
+    pub(super) redirect_uris: Vec<RedirectUri>,
 }
 
 /// What a client shows that it is the one.
 enum Proof {
     Key(KeySet),
+    /// It cannot prove it: a public client (RFC 6749 §2.1).
+    Nothing,
     Secret(String),
 }
 
 impl Client {
     pub(super) fn with_secret(secret: String, scopes: Scopes) -> Self {
-        Self { proof: Proof::Secret(secret), scopes }
+        Self { proof: Proof::Secret(secret), scopes: Some(scopes), redirect_uris: Vec::new() }
+    }
+
+    pub(super) fn public(redirect_uris: Vec<RedirectUri>, scopes: Option<Scopes>) -> Self {
+        Self { proof: Proof::Nothing, scopes, redirect_uris }
     }
 
     /// Panics for a JWK that is no public signature key which this build can use.
@@ -48,7 +92,22 @@ impl Client {
         let skipped = keys.skipped().first().map(|skipped| skipped.reason.to_string());
         assert_eq!(skipped, None, "the client's key is a public signature key that this build can use");
         assert!(!keys.is_empty(), "the client's key is missing");
-        Self { proof: Proof::Key(keys), scopes }
+        Self { proof: Proof::Key(keys), scopes: Some(scopes), redirect_uris: Vec::new() }
+    }
+
+    pub(super) fn is_public(&self) -> bool {
+        matches!(self.proof, Proof::Nothing)
+    }
+
+    /// The scope that it asks for, if it may have all of it; where it asks for none, all that is registered for it (RFC 6749 §3.3).
+    pub(super) fn granted(&self, issuer: &State, asked: Option<&str>) -> Option<String> {
+        let Some(asked) = asked else {
+            return Some(self.scopes.as_ref().map(Scopes::to_string).unwrap_or_default());
+        };
+        let asked = Scopes::parse(asked).ok()?;
+        let allowed = self.scopes.as_ref().or(issuer.authorization.scopes.as_ref());
+        let may_have = |scope| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == scope));
+        asked.iter().all(may_have).then(|| asked.to_string())
     }
 
     /// Whether the client signed this (RFC 7515 §5.2). A client with a key is not taken for one with a secret.
@@ -61,7 +120,7 @@ impl Client {
                 let Selection::Keys(keys) = keys.select(algorithm, kid) else { return false };
                 keys.into_iter().flatten().any(|key| key.verify(input.as_bytes(), signature))
             }
-            (Proof::Secret(_), _) | (Proof::Key(_), None) => false,
+            (Proof::Nothing | Proof::Secret(_), _) | (Proof::Key(_), None) => false,
         }
     }
 }
@@ -70,6 +129,7 @@ impl fmt::Debug for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Key(_) => "Key",
+            Self::Nothing => "Nothing",
             Self::Secret(_) => "Secret",
         })
     }
@@ -80,37 +140,50 @@ pub(super) fn algorithms() -> AlgorithmSet {
     AlgorithmSet::new(Algorithm::ALL.iter().copied().filter(|algorithm| algorithm.is_supported()))
 }
 
-/// The client, by exactly one method (RFC 6749 §2.3): both of its §2.3.1, and an assertion (RFC 7523 §2.2).
-pub(super) fn authenticated<'i>(
-    issuer: &'i State,
+/// The client, if it proves that it is the one.
+pub(super) fn authenticated(
+    issuer: &State,
     exchange: &Exchange<'_>,
     form: &Form,
-) -> Result<(String, &'i Client), TokenError> {
-    let parameter = |name| parameter(form, name);
+) -> Result<(String, Arc<Client>), TokenError> {
+    let known = identified(issuer, exchange, form)?;
+    if known.1.is_public() { Err(TokenError::InvalidClient) } else { Ok(known) }
+}
+
+/// The client, by exactly one method (RFC 6749 §2.3): both of its §2.3.1, an assertion (RFC 7523 §2.2), or its mere name where it has
+/// nothing else (RFC 6749 §3.2.1).
+pub(super) fn identified(
+    issuer: &State,
+    exchange: &Exchange<'_>,
+    form: &Form,
+) -> Result<(String, Arc<Client>), TokenError> {
+    let parameter = |name| form.first(name);
+    let named = parameter("client_id");
     let field = exchange.headers.get(AUTHORIZATION);
     let id = match (field, parameter("client_secret"), parameter("client_assertion")) {
         (Some(field), None, None) => {
             let credentials = basic_credentials(field);
             credentials.filter(|(id, secret)| knows(issuer, id, secret)).map(|(id, _)| id)
         }
-        (None, Some(secret), None) => {
-            parameter("client_id").filter(|id| knows(issuer, id, secret)).map(str::to_owned)
-        }
+        (None, Some(secret), None) => named.filter(|id| knows(issuer, id, secret)).map(str::to_owned),
         (None, None, Some(assertion)) if parameter("client_assertion_type") == Some(ASSERTION_TYPE) => {
-            let id = asserted(issuer, assertion);
-            // RFC 7521 §4.2: it may stand there, and says the same then.
-            id.filter(|id| parameter("client_id").is_none_or(|named| named == id))
+            asserted(issuer, assertion)
+        }
+        (None, None, None) => {
+            let is_public = |id: &str| issuer.clients.get(id).is_some_and(|client| client.is_public());
+            named.filter(|id| is_public(id)).map(str::to_owned)
         }
         _ => None,
     };
-    let id = id.ok_or(TokenError::InvalidClient)?;
+    // Where the name stands there beside something else, it says the same (RFC 7521 §4.2).
+    let id = id.filter(|id| named.is_none_or(|named| named == id)).ok_or(TokenError::InvalidClient)?;
     let client = issuer.clients.get(&id).ok_or(TokenError::InvalidClient)?;
     Ok((id, client))
 }
 
 fn knows(issuer: &State, id: &str, secret: &str) -> bool {
-    let proof = issuer.clients.get(id).map(|client| &client.proof);
-    matches!(proof, Some(Proof::Secret(known)) if known == secret)
+    let client = issuer.clients.get(id);
+    client.is_some_and(|client| matches!(&client.proof, Proof::Secret(known) if known == secret))
 }
 
 /// The client that made an assertion (RFC 7523 §3).
@@ -155,3 +228,7 @@ fn basic_credentials(field: &HeaderValue) -> Option<(String, String)> {
     };
     Some((decode(id), decode(secret)))
 }
+
+/// Each start of an application may register one; a server that shall run for months is not this one. Each has at most 16 KiB of
+/// redirect URIs.
+const MAX_REGISTERED_CLIENTS: usize = 1000;

@@ -8,12 +8,16 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Endpoint {
+    /// The authorization endpoint, which sends users back to their client.
+    Authorization,
     /// The introspection endpoint (RFC 7662).
     Introspection,
     /// The JWK Set.
     Jwks,
     /// The metadata, at both of its places.
     Metadata,
+    /// The registration endpoint (RFC 7591).
+    Registration,
     /// The token endpoint.
     Token,
 }
@@ -25,8 +29,10 @@ impl Endpoint {
                 &Method::GET,
                 "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration",
             ) => Some(Self::Metadata),
+            (&Method::GET, "/authorize") => Some(Self::Authorization),
             (&Method::GET, "/jwks") => Some(Self::Jwks),
             (&Method::POST, "/introspect") => Some(Self::Introspection),
+            (&Method::POST, "/register") => Some(Self::Registration),
             (&Method::POST, "/token") => Some(Self::Token),
             _ => None,
         }

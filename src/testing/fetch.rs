@@ -34,7 +34,13 @@ impl Fetch for IssuerFetch {
                 Some(post) => (&Method::POST, post.content().as_bytes()),
                 None => (&Method::GET, &[][..]),
             };
-            let exchange = Exchange { method, path: request.url.path(), headers: &headers, body };
+            let exchange = Exchange {
+                method,
+                path: request.url.path(),
+                query: request.url.query().unwrap_or_default(),
+                headers: &headers,
+                body,
+            };
             Delivery::new(&issuer, &exchange)
         };
         let (max_bytes, is_question) = (request.max_bytes, request.is_question());

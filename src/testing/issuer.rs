@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     fmt, io,
-    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,26 +13,30 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::Clock,
     keys::{algorithm::Algorithm, signing::SigningKey},
     server::issuer::Issuer,
     testing::{
-        clients::Client,
+        authorization::Authorization,
+        builder::TestIssuerBuilder,
+        clients::Clients,
         fault::Endpoint,
         faults::{Faults, Schedule},
         fetch::IssuerFetch,
         mint::TokenBuilder,
         opaque::OpaqueTokens,
-        serve::{self, Serving},
+        serve::Serving,
     },
-    token::scope::Scopes,
 };
 
 /// A small authorization server for tests and demonstrations, on loopback only. Cheap to clone; the socket closes with
 /// the last clone.
 ///
 /// It serves metadata (RFC 8414, OpenID Connect Discovery), a JWK Set, a token endpoint for client credentials, and an
-/// introspection endpoint (RFC 7662) for its [clients](TestIssuerBuilder::client).
+/// introspection endpoint (RFC 7662) for its [clients](TestIssuerBuilder::client). Clients that act for a user get authorization
+/// codes (RFC 6749 §4.1) with PKCE by S256 (RFC 7636), for one resource or several (RFC 8707); those that it does not know may
+/// [register](Endpoint::Registration) as public clients. Nobody signs in: [one user](TestIssuerBuilder::consents_as) consents at
+/// once.
 #[derive(Clone)]
 pub struct TestIssuer {
     pub(super) state: Arc<State>,
@@ -43,7 +46,8 @@ pub struct TestIssuer {
 pub(super) struct State {
     pub(super) url: String,
     pub(super) default_audience: Option<String>,
-    pub(super) clients: HashMap<String, Client>,
+    pub(super) clients: Clients,
+    pub(super) authorization: Authorization,
     pub(super) clock: Arc<dyn Clock>,
     algorithms: Vec<Algorithm>,
     keys: Mutex<Keys>,
@@ -62,17 +66,6 @@ struct Keys {
     retired: Vec<Arc<SigningKey>>,
 }
 
-/// Sets an issuer up before it starts. Made by [`TestIssuer::builder`].
-#[derive(Debug)]
-#[must_use = "a builder does nothing until the issuer is started"]
-pub struct TestIssuerBuilder {
-    algorithms: Vec<Algorithm>,
-    default_audience: Option<String>,
-    clients: HashMap<String, Client>,
-    clock: Arc<dyn Clock>,
-    address: SocketAddr,
-}
-
 impl TestIssuer {
     /// Starts an issuer with a key for ES256, on a free port of 127.0.0.1.
     ///
@@ -85,13 +78,7 @@ impl TestIssuer {
 
     /// Begins an issuer with other settings.
     pub fn builder() -> TestIssuerBuilder {
-        TestIssuerBuilder {
-            algorithms: vec![Algorithm::Es256],
-            default_audience: None,
-            clients: HashMap::new(),
-            clock: Arc::new(SystemClock),
-            address: ([127, 0, 0, 1], 0).into(),
-        }
+        TestIssuerBuilder::new()
     }
 
     /// The issuer identifier, which is its URL.
@@ -177,76 +164,15 @@ impl fmt::Debug for TestIssuer {
     }
 }
 
-impl TestIssuerBuilder {
-    /// Has keys for these algorithms; the first one signs what the token endpoint gives out. To start with one that is not
-    /// [supported](Algorithm::is_supported) by this build panics. **Default:** ES256.
-    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.algorithms = algorithms.into_iter().collect();
-        self
-    }
-
-    /// Writes this into `aud` where nothing else is asked for. **Default:** no audience.
-    pub fn default_audience(mut self, audience: impl Into<String>) -> Self {
-        self.default_audience = Some(audience.into());
-        self
-    }
-
-    /// Registers a confidential client that may ask for these scopes. It shows its secret, or signs assertions by HS256 with
-    /// it. **Default:** no client.
-    pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>, scopes: Scopes) -> Self {
-        self.clients.insert(id.into(), Client::with_secret(secret.into(), scopes));
-        self
-    }
-
-    /// Registers a client that signs assertions by the private half of this key, a JWK in JSON, as
-    /// [`ClientAuth::private_key_jwt`](crate::ClientAuth::private_key_jwt) does. An assertion that names a `kid` needs a JWK that
-    /// has it. **Default:** no client.
-    ///
-    /// # Panics
-    ///
-    /// For a JWK that is no public signature key, or not one that this build can use.
-    pub fn client_with_key(mut self, id: impl Into<String>, jwk: &str, scopes: Scopes) -> Self {
-        self.clients.insert(id.into(), Client::with_key(jwk, scopes));
-        self
-    }
-
-    /// Takes the time from this clock. **Default:** [`SystemClock`].
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// Listens on this port of 127.0.0.1. **Default:** any free one.
-    pub fn port(mut self, port: u16) -> Self {
-        self.address.set_port(port);
-        self
-    }
-
-    /// Starts the issuer on its socket.
-    ///
-    /// # Errors
-    ///
-    /// When the port cannot be bound.
-    pub async fn start(self) -> io::Result<TestIssuer> {
-        let listener = tokio::net::TcpListener::bind(self.address).await?;
-        let address = listener.local_addr()?;
-        let state = Arc::new(self.state(format!("http://{address}")));
-        let serving = serve::serve(listener, address, Arc::clone(&state));
-        Ok(TestIssuer { state, serving: Some(Arc::new(serving)) })
-    }
-
-    /// An issuer with this URL and no socket: it mints tokens, and [`TestIssuer::fetch`] reaches it.
-    pub fn offline(self, url: impl Into<String>) -> TestIssuer {
-        TestIssuer { state: Arc::new(self.state(url.into())), serving: None }
-    }
-
-    fn state(self, url: String) -> State {
-        let state = State {
+impl State {
+    pub(super) fn new(url: String, settings: TestIssuerBuilder) -> Self {
+        let state = Self {
             url,
-            default_audience: self.default_audience,
-            clients: self.clients,
-            clock: self.clock,
-            algorithms: self.algorithms,
+            default_audience: settings.default_audience,
+            clients: Clients::new(settings.clients),
+            authorization: Authorization::new(settings.consent, settings.scopes),
+            clock: settings.clock,
+            algorithms: settings.algorithms,
             keys: Mutex::default(),
             opaque: OpaqueTokens::default(),
             schedule: Schedule::default(),
@@ -258,9 +184,7 @@ impl TestIssuerBuilder {
         }
         state
     }
-}
 
-impl State {
     fn keys(&self) -> MutexGuard<'_, Keys> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -303,9 +227,9 @@ impl State {
         json!({ "keys": jwks })
     }
 
-    pub(super) fn token(&self, audience: &str) -> TokenBuilder {
+    pub(super) fn token(&self) -> TokenBuilder {
         let algorithm = self.algorithms.first().copied().unwrap_or(Algorithm::Es256);
-        TokenBuilder::new(self.key(algorithm), &self.url, self.clock.wall()).audience(audience)
+        TokenBuilder::new(self.key(algorithm), &self.url, self.clock.wall())
     }
 
     pub(super) fn count(&self, path: &str) {

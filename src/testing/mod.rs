@@ -2,7 +2,7 @@
 //!
 //! [The guide](crate::guide::testing) shows how a service is tested with it.
 //!
-//! **Never for production**: it has no users, no consent, and mints any token that it is asked for.
+//! **Never for production**: it has no users, consents to everything, and mints any token that it is asked for.
 //!
 //! ```
 //! use bearergate::{ResourceServer, Presented, Claims, testing::TestIssuer};
@@ -24,6 +24,30 @@
 //! [`MockAuth`] is a table of made-up tokens in place of an issuer: no keys, no signatures, no sockets, and all other checks as they
 //! are. [`assert_refused`], [`assert_refused_in_grpc`] and [`assert_unavailable`] say whether an answer is the refusal that a test
 //! expects; [`Challenge`] is what it tells the client.
+//!
+//! # Users
+//!
+//! Clients that act for a user get a code for a token, as they do elsewhere (RFC 6749 §4.1, with PKCE); the user consents at once.
+//!
+//! ```
+//! use bearergate::{Fetch, FetchRequest, scopes, testing::TestIssuer};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let issuer = TestIssuer::builder()
+//!     .public_client("app", ["https://app.example.com/callback"], scopes!["read"])
+//!     .consents_as("ann")
+//!     .offline("https://login.example.com");
+//!
+//! // Where the client sends the browser of its user.
+//! let url = "https://login.example.com/authorize?response_type=code&client_id=app\
+//!     &redirect_uri=https%3A%2F%2Fapp.example.com%2Fcallback&state=a-state&scope=read\
+//!     &resource=https%3A%2F%2Fapi.example.com&code_challenge_method=S256\
+//!     &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+//! let answer = issuer.fetch().fetch(FetchRequest::get(url.parse()?, "*/*", 4096)).await?;
+//! let back = answer.headers["location"].to_str()?;
+//! assert!(back.starts_with("https://app.example.com/callback?code="));
+//! # Ok(()) }
+//! ```
 //!
 //! # Faults
 //!
@@ -52,6 +76,8 @@
 //! faults with the same outcome: an hour of outage takes a test milliseconds.
 
 mod assertions;
+mod authorization;
+mod builder;
 mod challenge;
 mod clients;
 mod clock;
@@ -62,6 +88,7 @@ mod etag;
 mod fault;
 mod faults;
 mod fetch;
+mod form;
 mod gzip;
 mod issuer;
 mod mint;
@@ -72,15 +99,17 @@ mod mutation;
 mod opaque;
 mod raw;
 mod serve;
+mod token_endpoint;
 
 pub use self::{
     assertions::{assert_refused, assert_refused_in_grpc, assert_unavailable},
+    builder::TestIssuerBuilder,
     challenge::{Challenge, InvalidChallenge},
     clock::TestClock,
     fault::{Endpoint, Fault},
     faults::Faults,
     fetch::IssuerFetch,
-    issuer::{TestIssuer, TestIssuerBuilder},
+    issuer::TestIssuer,
     mint::TokenBuilder,
     mock::MockAuth,
     mock_token::MockTokenBuilder,

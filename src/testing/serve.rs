@@ -114,8 +114,13 @@ async fn answer(
     let body =
         Limited::new(body, MAX_BODY_BYTES).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let delivery = {
-        let exchange =
-            Exchange { method: &parts.method, path: parts.uri.path(), headers: &parts.headers, body: &body };
+        let exchange = Exchange {
+            method: &parts.method,
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &parts.headers,
+            body: &body,
+        };
         Delivery::new(&issuer, &exchange)
     };
     delivery.leaves(&issuer).await;

@@ -1,0 +1,35 @@
+//! What does the authorization endpoint answer? (RFC 6749 §3.1)
+
+use http::Response;
+
+use crate::testing::{
+    authorization::{
+        codes::Grant,
+        consent::Consent,
+        request::{AuthorizationError, AuthorizationRequest},
+    },
+    endpoints::Exchange,
+    issuer::State,
+};
+
+/// Either way the user goes back, but for a request that names no place to go back to.
+pub(in crate::testing) fn authorize(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+    let request = match AuthorizationRequest::read(issuer, exchange.query) {
+        Ok(request) => request,
+        Err(unanswerable) => return unanswerable.into_response(issuer),
+    };
+    match &issuer.authorization.consent {
+        Consent::Denied => request.way_back.with_error(issuer, AuthorizationError::AccessDenied),
+        Consent::GivenBy(subject) => consented(issuer, request, subject),
+    }
+}
+
+fn consented(issuer: &State, request: AuthorizationRequest, subject: &str) -> Response<Vec<u8>> {
+    let AuthorizationRequest { client_id, way_back, challenge, resources, scope } = request;
+    let redirect_uri = way_back.redirect_uri.clone();
+    let grant = Grant { client_id, redirect_uri, challenge, resources, scope, subject: subject.to_owned() };
+    match issuer.authorization.codes.issue(grant, issuer.clock.wall()) {
+        Some(code) => way_back.with_code(issuer, &code),
+        None => way_back.with_error(issuer, AuthorizationError::TemporarilyUnavailable),
+    }
+}

@@ -1,0 +1,91 @@
+//! How does a client make itself known? (RFC 7591)
+
+use http::{HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::testing::{
+    authorization::{random::unguessable, redirect::RedirectUri},
+    clients::Client,
+    endpoints::{Exchange, json_response},
+    issuer::State,
+};
+
+/// What it says of itself, as far as it matters. A scope that stands there does not bind it: what a client needs shows later, where
+/// the resource server asks for more.
+#[derive(Deserialize)]
+struct Introduction {
+    redirect_uris: Option<Vec<String>>,
+    token_endpoint_auth_method: Option<String>,
+    grant_types: Option<Vec<String>>,
+    response_types: Option<Vec<String>>,
+}
+
+/// Takes in a public client: it has redirect URIs, and nothing to prove itself by.
+pub(in crate::testing) fn register(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+    let mut response = taken_in(issuer, exchange.body).unwrap_or_else(RegistrationError::into_response);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn taken_in(issuer: &State, body: &[u8]) -> Result<Response<Vec<u8>>, RegistrationError> {
+    use RegistrationError::{InvalidClientMetadata, InvalidRedirectUri, TooMany};
+    let introduction: Introduction = serde_json::from_slice(body)
+        .map_err(|_| InvalidClientMetadata("the content is not client metadata in JSON"))?;
+    if introduction.token_endpoint_auth_method.is_some_and(|method| method != "none") {
+        return Err(InvalidClientMetadata("token_endpoint_auth_method is not none"));
+    }
+    let lacks =
+        |list: Option<Vec<String>>, word: &str| list.is_some_and(|list| list.iter().all(|one| one != word));
+    if lacks(introduction.grant_types, "authorization_code") || lacks(introduction.response_types, "code") {
+        return Err(InvalidClientMetadata("grant_types lacks authorization_code, or response_types code"));
+    }
+    let redirect_uris = introduction.redirect_uris.unwrap_or_default();
+    if redirect_uris.is_empty() || redirect_uris.len() > MAX_REDIRECT_URIS {
+        return Err(InvalidRedirectUri("redirect_uris has none, or too many"));
+    }
+    let redirect_uris = redirect_uris.iter().map(|uri| RedirectUri::parse(uri)).collect::<Option<Vec<_>>>();
+    let redirect_uris = redirect_uris.ok_or(InvalidRedirectUri(
+        "a redirect URI is neither https, nor http on loopback, nor an application's own",
+    ))?;
+    let id = unguessable("client");
+    let answer = json!({
+        "client_id": id,
+        "client_id_issued_at": issuer.clock.wall().as_secs(),
+        "redirect_uris": redirect_uris.iter().map(RedirectUri::as_str).collect::<Vec<_>>(),
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code"],
+        "response_types": ["code"],
+    });
+    if issuer.clients.register(id, Client::public(redirect_uris, None)) {
+        Ok(json_response(StatusCode::CREATED, &answer))
+    } else {
+        Err(TooMany)
+    }
+}
+
+/// RFC 7591 §3.2.2.
+#[derive(Clone, Copy, Debug)]
+enum RegistrationError {
+    InvalidClientMetadata(&'static str),
+    InvalidRedirectUri(&'static str),
+    TooMany,
+}
+
+impl RegistrationError {
+    fn into_response(self) -> Response<Vec<u8>> {
+        let (status, code, description) = match self {
+            Self::InvalidClientMetadata(what) => (StatusCode::BAD_REQUEST, "invalid_client_metadata", what),
+            Self::InvalidRedirectUri(what) => (StatusCode::BAD_REQUEST, "invalid_redirect_uri", what),
+            Self::TooMany => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "too many clients are registered",
+            ),
+        };
+        json_response(status, &json!({"error": code, "error_description": description}))
+    }
+}
+
+/// An application has one, or one per platform.
+const MAX_REDIRECT_URIS: usize = 8;

@@ -1,0 +1,189 @@
+//! Is this an authorization request that a user may be asked about?
+
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY},
+};
+use serde_json::json;
+use url::{Url, form_urlencoded};
+
+use crate::testing::{
+    authorization::pkce::Challenge,
+    clients::Client,
+    endpoints::json_response,
+    form::{Form, Repeated},
+    issuer::State,
+};
+
+/// One in which everything is right (RFC 6749 §4.1.1).
+#[derive(Debug)]
+pub(super) struct AuthorizationRequest {
+    pub(super) client_id: String,
+    pub(super) way_back: WayBack,
+    pub(super) challenge: Challenge,
+    pub(super) resources: Vec<String>,
+    pub(super) scope: String,
+}
+
+impl AuthorizationRequest {
+    /// First who asks and where an answer may go: only then is there somebody to tell what is wrong with the rest.
+    pub(super) fn read(issuer: &State, query: &str) -> Result<Self, Unanswerable> {
+        if query.len() > MAX_QUERY_BYTES {
+            return Err(Unanswerable::Here("the query is too long"));
+        }
+        let form = Form::parse(query.as_bytes());
+        let client_id = form.once("client_id").ok().flatten();
+        let client = client_id.and_then(|id| Some((id, issuer.clients.get(id)?)));
+        let (client_id, client) =
+            client.ok_or(Unanswerable::Here("client_id is missing, repeated or unknown"))?;
+        let redirect_uri = form.once("redirect_uri").ok().flatten();
+        let redirect_uri = redirect_uri
+            .filter(|asked| client.redirect_uris.iter().any(|registered| registered.admits(asked)))
+            .ok_or(Unanswerable::Here(
+                "redirect_uri is missing, repeated or not registered for this client",
+            ))?;
+        let mut way_back = WayBack { redirect_uri: redirect_uri.to_owned(), state: None };
+        let state = form.once("state").map(|state| state.map(str::to_owned));
+        let rest = state.map_err(AuthorizationError::from).and_then(|state| {
+            way_back.state = state;
+            Self::read_rest(issuer, &client, &form)
+        });
+        match rest {
+            Ok((challenge, scope, resources)) => {
+                Ok(Self { client_id: client_id.to_owned(), way_back, challenge, resources, scope })
+            }
+            Err(error) => Err(Unanswerable::There(way_back, error)),
+        }
+    }
+
+    fn read_rest(
+        issuer: &State,
+        client: &Client,
+        form: &Form,
+    ) -> Result<(Challenge, String, Vec<String>), AuthorizationError> {
+        match form.once("response_type")? {
+            Some("code") => (),
+            Some(_) => return Err(AuthorizationError::UnsupportedResponseType),
+            None => return Err(AuthorizationError::InvalidRequest("response_type is missing")),
+        }
+        // Without a method it would be `plain` (RFC 7636 §4.3).
+        if form.once("code_challenge_method")? != Some("S256") {
+            return Err(AuthorizationError::InvalidRequest("code_challenge_method is not S256"));
+        }
+        let challenge = form.once("code_challenge")?.and_then(Challenge::s256).ok_or(
+            AuthorizationError::InvalidRequest("code_challenge is missing, or no SHA-256 in base64url"),
+        )?;
+        let scope = client.granted(issuer, form.once("scope")?).ok_or(AuthorizationError::InvalidScope)?;
+        let mut resources: Vec<_> = form.all("resource").map(str::to_owned).collect();
+        if resources.is_empty() {
+            resources.extend(issuer.default_audience.clone());
+        } else if !resources.iter().all(|resource| is_resource(resource)) {
+            return Err(AuthorizationError::InvalidTarget);
+        }
+        if resources.is_empty() {
+            Err(AuthorizationError::InvalidTarget)
+        } else {
+            Ok((challenge, scope, resources))
+        }
+    }
+}
+
+/// An absolute URI without fragment (RFC 8707 §2).
+fn is_resource(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| url.fragment().is_none())
+}
+
+/// Why nobody is asked.
+#[derive(Debug)]
+pub(super) enum Unanswerable {
+    /// Whoever sent the user is not to be trusted with an answer: it stays here (RFC 6749 §4.1.2.1).
+    Here(&'static str),
+    /// The client is told.
+    There(WayBack, AuthorizationError),
+}
+
+impl Unanswerable {
+    pub(super) fn into_response(self, issuer: &State) -> Response<Vec<u8>> {
+        match self {
+            Self::Here(what) => json_response(
+                StatusCode::BAD_REQUEST,
+                &json!({"error": "invalid_request", "error_description": what}),
+            ),
+            Self::There(way_back, error) => way_back.with_error(issuer, error),
+        }
+    }
+}
+
+/// Where the user came from, which is where the answer goes.
+#[derive(Debug)]
+pub(super) struct WayBack {
+    pub(super) redirect_uri: String,
+    state: Option<String>,
+}
+
+impl WayBack {
+    /// RFC 6749 §4.1.2.
+    pub(super) fn with_code(&self, issuer: &State, code: &str) -> Response<Vec<u8>> {
+        self.with(issuer, &[("code", code)])
+    }
+
+    /// RFC 6749 §4.1.2.1.
+    pub(super) fn with_error(&self, issuer: &State, error: AuthorizationError) -> Response<Vec<u8>> {
+        let (code, description) = error.words();
+        self.with(issuer, &[("error", code), ("error_description", description)])
+    }
+
+    /// With the state as it came, and with the issuer's name, so that the client notices if another one answers (RFC 9207 §2). By
+    /// 303, which no browser repeats the content of the request behind (RFC 9700 §4.12).
+    fn with(&self, issuer: &State, answer: &[(&str, &str)]) -> Response<Vec<u8>> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(answer).append_pair("iss", &issuer.url);
+        query.extend_pairs(self.state.as_ref().map(|state| ("state", state)));
+        let joint = if self.redirect_uri.contains('?') { '&' } else { '?' };
+        let location = format!("{}{joint}{}", self.redirect_uri, query.finish());
+        let mut response = Response::new(Vec::new());
+        *response.status_mut() = StatusCode::SEE_OTHER;
+        let headers = response.headers_mut();
+        headers.extend(HeaderValue::try_from(location).ok().map(|location| (LOCATION, location)));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        response
+    }
+}
+
+/// RFC 6749 §4.1.2.1, RFC 8707 §2.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AuthorizationError {
+    AccessDenied,
+    InvalidRequest(&'static str),
+    InvalidScope,
+    InvalidTarget,
+    TemporarilyUnavailable,
+    UnsupportedResponseType,
+}
+
+impl AuthorizationError {
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::AccessDenied => ("access_denied", "the user does not consent"),
+            Self::InvalidRequest(what) => ("invalid_request", what),
+            Self::InvalidScope => ("invalid_scope", "the client may not have that scope"),
+            Self::InvalidTarget => {
+                ("invalid_target", "resource is missing, or no absolute URI without fragment")
+            }
+            Self::TemporarilyUnavailable => {
+                ("temporarily_unavailable", "too many codes are out, try again in a minute")
+            }
+            Self::UnsupportedResponseType => ("unsupported_response_type", "response_type is not code"),
+        }
+    }
+}
+
+impl From<Repeated> for AuthorizationError {
+    fn from(_: Repeated) -> Self {
+        Self::InvalidRequest("a parameter is repeated")
+    }
+}
+
+/// What browsers send at most is about this; an honest request has some 500 octets.
+const MAX_QUERY_BYTES: usize = 8 * 1024;

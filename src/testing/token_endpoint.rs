@@ -1,0 +1,110 @@
+//! What does the token endpoint give, and to whom?
+
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, WWW_AUTHENTICATE},
+};
+use serde_json::json;
+
+use crate::testing::{
+    authorization::code_for_token,
+    clients::{Client, identified},
+    endpoints::{Exchange, json_response},
+    form::{Form, Repeated},
+    issuer::State,
+    mint::{DEFAULT_LIFETIME, TokenBuilder},
+};
+
+pub(super) fn token(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, TokenError> {
+    let form = Form::parse(exchange.body);
+    let (id, client) = identified(issuer, exchange, &form)?;
+    match form.once("grant_type")? {
+        Some("authorization_code") => code_for_token(issuer, &id, &form),
+        Some("client_credentials") => client_credentials(issuer, &id, &client, &form),
+        Some(_) => Err(TokenError::UnsupportedGrantType),
+        None => Err(TokenError::InvalidRequest("grant_type is missing")),
+    }
+}
+
+/// RFC 6749 §4.4, with a resource indicator (RFC 8707 §2).
+fn client_credentials(
+    issuer: &State,
+    id: &str,
+    client: &Client,
+    form: &Form,
+) -> Result<Response<Vec<u8>>, TokenError> {
+    // Anybody could ask in its name.
+    if client.is_public() {
+        return Err(TokenError::UnauthorizedClient);
+    }
+    let audience = form.first("resource").or(issuer.default_audience.as_deref());
+    let audience =
+        audience.ok_or(TokenError::InvalidTarget("name the audience in the parameter `resource`"))?;
+    let scope = client.granted(issuer, form.first("scope")).ok_or(TokenError::InvalidScope)?;
+    Ok(token_response(issuer.token().audience(audience).subject(id).client_id(id), &scope))
+}
+
+/// RFC 6749 §5.1.
+pub(super) fn token_response(token: TokenBuilder, scope: &str) -> Response<Vec<u8>> {
+    let mut content = json!({"token_type": "Bearer", "expires_in": DEFAULT_LIFETIME.as_secs()});
+    let token = if scope.is_empty() { token } else { token.scope(scope) };
+    if let Some(members) = content.as_object_mut() {
+        members.insert("access_token".into(), token.mint().into());
+        members.extend((!scope.is_empty()).then(|| ("scope".to_owned(), scope.into())));
+    }
+    let mut response = json_response(StatusCode::OK, &content);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// RFC 6749 §5.2, RFC 8707 §2.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TokenError {
+    InvalidClient,
+    InvalidGrant(&'static str),
+    InvalidRequest(&'static str),
+    InvalidScope,
+    InvalidTarget(&'static str),
+    UnauthorizedClient,
+    UnsupportedGrantType,
+}
+
+impl TokenError {
+    pub(super) fn into_response(self) -> Response<Vec<u8>> {
+        let (status, code, description) = match self {
+            Self::InvalidClient => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_client",
+                "the client is unknown, or its credentials are wrong",
+            ),
+            Self::InvalidGrant(what) => (StatusCode::BAD_REQUEST, "invalid_grant", what),
+            Self::InvalidRequest(what) => (StatusCode::BAD_REQUEST, "invalid_request", what),
+            Self::InvalidScope => {
+                (StatusCode::BAD_REQUEST, "invalid_scope", "the client may not have that scope")
+            }
+            Self::InvalidTarget(what) => (StatusCode::BAD_REQUEST, "invalid_target", what),
+            Self::UnauthorizedClient => {
+                (StatusCode::BAD_REQUEST, "unauthorized_client", "a public client has no credentials")
+            }
+            Self::UnsupportedGrantType => (
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "only authorization_code and client_credentials are supported",
+            ),
+        };
+        let mut response = json_response(status, &json!({"error": code, "error_description": description}));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"test issuer\""));
+        }
+        response
+    }
+}
+
+impl From<Repeated> for TokenError {
+    fn from(_: Repeated) -> Self {
+        Self::InvalidRequest("a parameter is repeated")
+    }
+}
