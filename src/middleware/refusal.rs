@@ -27,7 +27,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Refusal {
     error: AuthError,
-    requirement: Option<Requirement>,
+    /// Boxed: a refusal travels by value, and few have one.
+    requirement: Option<Box<Requirement>>,
     responder: Option<Arc<Responder>>,
     with_body: bool,
     protocol: Protocol,
@@ -51,7 +52,7 @@ impl Refusal {
     }
 
     pub(crate) fn of(mut self, requirement: Requirement) -> Self {
-        self.requirement = Some(requirement);
+        self.requirement = Some(Box::new(requirement));
         self
     }
 
@@ -99,7 +100,7 @@ impl Refusal {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let answer = answer(self.error.kind());
         let challenge = self.responder.as_ref().and_then(|responder| {
-            responder.challenge(self.error.kind(), answer.challenge, self.requirement.as_ref())
+            responder.challenge(self.error.kind(), answer.challenge, self.requirement.as_deref())
         });
         if let Some(challenge) = challenge {
             headers.insert(WWW_AUTHENTICATE, challenge);
