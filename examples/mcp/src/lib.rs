@@ -6,7 +6,7 @@ mod rights;
 use std::{io, sync::Arc};
 
 use axum::{Router, middleware::from_fn_with_state};
-use bearergate::{ConfigError, Issuer, ResourceServer, scopes};
+use bearergate::{ConfigError, Issuer, ResourceServer, ScopeHierarchy, scopes};
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
@@ -24,13 +24,19 @@ pub fn resource(listener: &TcpListener) -> io::Result<String> {
 }
 
 /// A resource server that trusts one issuer. A client without a token is told to ask for `notes:read`, which is enough to begin
-/// with; it learns what else a tool needs when it calls it.
+/// with; it learns what else a tool needs when it calls it. Whoever may write may read. No tool sees the token's text, so none can
+/// pass it on.
 ///
 /// # Errors
 ///
 /// For an issuer that is no URL, and the like.
 pub fn resource_server(resource: &str, issuer: Issuer) -> Result<ResourceServer, ConfigError> {
-    ResourceServer::builder(resource).trust(issuer).challenge_scopes(scopes!["notes:read"]).build()
+    ResourceServer::builder(resource)
+        .trust(issuer)
+        .challenge_scopes(scopes!["notes:read"])
+        .scope_hierarchy(ScopeHierarchy::new([(scopes!["notes:write"], scopes!["notes:read"])]))
+        .strip_credentials()
+        .build()
 }
 
 /// The router, as a test may call it too.

@@ -10,7 +10,7 @@ use axum::{
 use bearergate::{AccessToken, Requirement, ResourceServer, scopes};
 use serde_json::Value;
 
-/// All that it asks for, whatever the token has already: so a client has to ask its user once.
+/// All that it asks for, whatever the token has already, and whatever stands for it: so a client has to ask its user once.
 pub(crate) fn needed(tool: &str) -> Requirement {
     match tool {
         "whoami" => Requirement::default(),

@@ -2,7 +2,8 @@ use std::error::Error;
 
 use axum::{
     body::{Body, to_bytes},
-    http::{Request, StatusCode},
+    http::{HeaderMap, Request, StatusCode},
+    routing::get,
 };
 use bearergate::testing::TestIssuer;
 use serde_json::{Value, json};
@@ -38,5 +39,18 @@ async fn a_tool_asks_for_its_scope_even_if_nobody_did_before() -> Result<(), Box
     assert_eq!(refused["error"]["message"], "a required scope is missing", "{refused}");
     let kept = answer("notes:read notes:write").await?;
     assert_eq!(kept["result"]["content"][0]["text"], "kept", "{kept}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_behind_the_layer_sees_no_credentials() -> Result<(), Box<dyn Error>> {
+    let resource = "http://127.0.0.1/mcp";
+    let issuer = TestIssuer::builder().default_audience(resource).offline("https://as.example");
+    let api = resource_server(resource, Issuer::jwks(issuer.url(), issuer.jwks()))?;
+    let tool = get(async |headers: HeaderMap| format!("{}", headers.contains_key("authorization")));
+    let app = Router::new().route("/mcp", tool).layer(api.layer());
+    let request = Request::get(resource).header("authorization", format!("Bearer {}", issuer.token().mint()));
+    let answer = app.oneshot(request.body(Body::empty())?).await?;
+    assert_eq!((answer.status(), &*to_bytes(answer.into_body(), 16).await?), (StatusCode::OK, &b"false"[..]));
     Ok(())
 }
