@@ -55,7 +55,7 @@ async fn the_description_says_what_the_service_asks_for() -> Outcome {
                 .map(|way| way["bearer"].as_array().into_iter().flatten().filter_map(Value::as_str).collect())
                 .collect();
             for way in &ways {
-                let token = issuer.token().scope(&way.join(" ")).mint();
+                let token = issuer.token().scope(way.join(" ")).mint();
                 let (status, _) = call(&app, &method, path, token).await?;
                 assert_eq!(status, StatusCode::OK, "{method} {path} with {way:?}");
                 described.extend(way.iter().map(|scope| (*scope).to_owned()));
