@@ -412,6 +412,57 @@ async fn rfc_9396_section_9_details_of_a_known_type_are_typed_and_others_give_no
     }
 }
 
+// What the operator sees
+
+/// Whoever refuses tells the log, and tells it once.
+#[test]
+fn every_refusal_is_in_the_log_and_says_what_was_asked_for() {
+    let (issuer, api) = scene();
+    let role = Requirement::default().claim("/realm_access/roles", ["admin"]);
+    let app = Router::new()
+        .route("/scoped", get(async |_: Scoped<ReadOrders>| "reached"))
+        .route("/token", get(async |_: AccessToken| "reached"))
+        .route("/route", get(async || "reached").layer(api.require(ReadOrders::SCOPES)))
+        .route("/role", get(async || "reached").layer(api.require(role.clone())))
+        .layer(api.layer().optional());
+    let token = issuer.token().claim("realm_access", json!({"roles": ["secret-role"]})).mint();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (path, token, reason) in [
+        ("/scoped", Some(&*token), "insufficient_scope"),
+        ("/route", Some(&*token), "insufficient_scope"),
+        ("/role", Some(&*token), "policy_denied"),
+        ("/token", None, "missing_token"),
+        ("/scoped", None, "missing_token"),
+        ("/route", None, "missing_token"),
+    ] {
+        let (_, log) = Log::during(|| runtime.block_on(call(&app, path, token)));
+        let lines: Vec<_> =
+            log.lines().filter(|line| line.contains("refused") && line.contains(reason)).collect();
+        assert_eq!(lines.len(), 1, "{path}: {log}");
+        assert_eq!(
+            lines[0].contains("`/realm_access/roles` holds one of [\"admin\"]"),
+            path == "/role",
+            "{log}"
+        );
+        assert!(!log.contains("secret-role"), "{log}");
+    }
+    // Where it is no refusal, nothing is told.
+    let token: AccessToken = runtime.block_on(api.validate(&Presented::bearer(&token))).unwrap();
+    let (permitted, log) =
+        Log::during(|| (api.permits(&token, role), api.permits(&token, Requirement::default())));
+    assert_eq!((permitted, log.as_str()), ((false, true), ""));
+}
+
+#[test]
+fn a_pointer_that_can_point_at_nothing_is_told() {
+    for (pointer, is_told) in
+        [("realm_access/roles", true), ("$.roles", true), ("/roles", false), ("", false)]
+    {
+        let (_, log) = Log::during(|| Requirement::default().claim(pointer, ["admin"]));
+        assert_eq!(log.contains("a JSON pointer begins with `/`"), is_told, "{pointer}");
+    }
+}
+
 // A policy of one's own
 
 #[derive(Debug, thiserror::Error)]

@@ -121,7 +121,7 @@ where
         // Scopes alone: no clock is asked.
         match requirement.check(token.core(), &auth.server.hierarchy, crate::clock::UnixTime::UNREADABLE) {
             Ok(()) => Ok(Self { token, scopes: PhantomData }),
-            Err(kind) => Err(refused(auth.refuse(kind))),
+            Err(error) => Err(refused(auth.refuse_logged(error))),
         }
     }
 }

@@ -59,6 +59,13 @@ impl RequestAuth {
         Refusal::new(error, Arc::clone(&self.server)).like_layer(self.with_body)
     }
 
+    /// The same for a handler: nobody behind it logs.
+    pub(crate) fn refuse_logged(&self, error: impl Into<AuthError>) -> Refusal {
+        let refusal = self.refuse(error);
+        self.server.log.record(refusal.error());
+        refusal
+    }
+
     /// What the layer left, or the 500 that says that there is no layer. Whoever asks logs it.
     pub(crate) fn of(extensions: &Extensions) -> Result<&Self, AuthError> {
         extensions.get::<Self>().ok_or_else(|| MissingLayer.because(NoLayer))
@@ -130,8 +137,7 @@ impl<C: Send + Sync + 'static> AccessToken<C> {
         }
         let error =
             ClaimsTypeDiffers.because(OtherClaims { layer: auth.claims.1, handler: type_name::<C>() });
-        auth.server.log.record(&error);
-        Err(auth.refuse(error))
+        Err(auth.refuse_logged(error))
     }
 
     /// The token that the layer left in a request's extensions: what the extractors do, for handlers without axum.
@@ -143,7 +149,7 @@ impl<C: Send + Sync + 'static> AccessToken<C> {
     pub fn from_extensions(extensions: &Extensions) -> Result<Self, Refusal> {
         match Self::optional_from_extensions(extensions)? {
             Some(token) => Ok(token),
-            None => Err(RequestAuth::of_handler(extensions)?.refuse(MissingToken)),
+            None => Err(RequestAuth::of_handler(extensions)?.refuse_logged(MissingToken)),
         }
     }
 }

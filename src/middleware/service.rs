@@ -105,7 +105,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Gatekeeper<C> {
         let token = typed.map_err(|error| self.refuse(error, request))?;
         if let Some(requirement) = self.wanted(request) {
             let checked = requirement.check(token.core(), &self.server.hierarchy, self.clock.wall());
-            checked.map_err(|kind| self.refuse(kind.into(), request))?;
+            checked.map_err(|error| self.refuse(error, request))?;
         }
         trace!(issuer = token.issuer(), "accepted");
         if self.server.strip_credentials {

@@ -99,7 +99,9 @@ impl ResourceServerBuilder {
     /// [`challenge_scopes`](Self::challenge_scopes). Called again, it adds. **Default:** the challenge's alone.
     ///
     /// ```
-    /// # use bearergate::{ConfigError, PathRequirements, RequiredScopes, ResourceServer, scopes};
+    /// use bearergate::{PathRequirements, RequiredScopes, ResourceServer, scopes};
+    /// # use bearergate::ConfigError;
+    ///
     /// scopes!(pub ReadOrders = "read:orders"); // for the handler, `Scoped<ReadOrders>`, and for the table
     ///
     /// # fn main() -> Result<(), ConfigError> {

@@ -61,11 +61,7 @@ impl Configured<'_> {
                 }
                 format!("the token carries {}", any_of(lists.iter().map(Scopes::to_string)))
             }
-            Check::ClaimValues => {
-                let wanted: Vec<_> =
-                    self.requirement.wanted_claims().iter().map(WantedClaim::in_words).collect();
-                wanted.join("; ")
-            }
+            Check::ClaimValues => WantedClaim::all_in_words(self.requirement.wanted_claims()),
             Check::Authentication => authentication(self.requirement),
         };
         Some(expectation)

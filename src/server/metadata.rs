@@ -30,7 +30,7 @@ impl ResourceServer {
 
     /// Serves the metadata document: `resource`, `authorization_servers`, `scopes_supported` (see
     /// [the builder](crate::ResourceServerBuilder::scopes_supported)), `bearer_methods_supported` (RFC 9728 §2). An issuer whose
-    /// identifier is no https URL is trusted, and not named: no client could find it.
+    /// identifier is no https URL (http on loopback is taken too) is trusted, and not named: no client could find it.
     /// From now on every challenge of this server names it in `resource_metadata` (RFC 9728 §5.1).
     /// The guide shows it with [axum](crate::guide::axum) and for [MCP servers](crate::guide::mcp).
     ///

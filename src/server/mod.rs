@@ -114,6 +114,11 @@ impl ResourceServer {
         checked.inspect_err(|refusal| self.inner.responder.log.record(refusal.error()))
     }
 
+    /// Whether [`check`](Self::check) would pass, where the answer is no refusal: "the owner, or an admin". Nothing is logged.
+    pub fn permits<C>(&self, token: &AccessToken<C>, requirement: impl Into<Requirement>) -> bool {
+        self.rule(requirement.into()).check_token(token.core()).is_ok()
+    }
+
     /// A layer for routes that ask a policy of the application, which may wait for another service. It stands behind
     /// [`layer`](Self::layer), and takes the claims type that was verified there.
     ///

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     clock::UnixTime,
-    error::AuthErrorKind,
+    error::{AuthError, AuthErrorKind},
     token::{claims::Core, hierarchy::ScopeHierarchy, scope::Scopes, wanted_claim::WantedClaim},
 };
 
@@ -60,7 +60,7 @@ impl Requirement {
 
     /// Asks that the claim at this JSON pointer (RFC 6901) is one of these texts, or a list with one of them in it: for roles,
     /// permissions and groups, which stand outside of `scope`. Asked for twice, both must hold. Where nothing stands at the pointer,
-    /// or no value is given, every token is refused. What fails is [`PolicyDenied`](AuthErrorKind::PolicyDenied), 403 without a
+    /// or no value is given, every token is refused; so is it by a pointer that does not begin with `/`, which is told in the log at `error`. What fails is [`PolicyDenied`](AuthErrorKind::PolicyDenied), 403 without a
     /// code, for no scope would help. **Default:** any claims.
     ///
     /// ```
@@ -69,6 +69,7 @@ impl Requirement {
     /// let keycloak = Requirement::default().claim("/realm_access/roles", ["admin", "operator"]);
     /// let auth0 = Requirement::default().claim("/permissions", ["read:orders"]);
     /// let both = Requirement::scopes(scopes!["orders"]).claim("/groups", ["sales"]);
+    /// let ours = Requirement::scopes(scopes!["admin"]).claim("/iss", ["https://login.example.com"]); // of this issuer alone
     /// ```
     #[must_use]
     pub fn claim<V: Into<String>>(
@@ -148,10 +149,12 @@ impl Requirement {
         core: &Core,
         hierarchy: &ScopeHierarchy,
         now: UnixTime,
-    ) -> Result<(), AuthErrorKind> {
+    ) -> Result<(), AuthError> {
         self.check_scopes(core, hierarchy)?;
-        self.check_claims(core)?;
-        self.check_authentication(core, now)
+        // The operator learns which claim was asked for: that is configured, and nothing of the token.
+        self.check_claims(core)
+            .map_err(|kind| kind.because(MissingClaim(WantedClaim::all_in_words(&self.claims))))?;
+        Ok(self.check_authentication(core, now)?)
     }
 
     pub(crate) fn check_scopes(&self, core: &Core, hierarchy: &ScopeHierarchy) -> Result<(), AuthErrorKind> {
@@ -192,6 +195,10 @@ impl Requirement {
         if strong && fresh { Ok(()) } else { Err(AuthErrorKind::InsufficientAuthentication) }
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the claims do not hold what the route asks for: {0}")]
+struct MissingClaim(String);
 
 impl From<Scopes> for Requirement {
     fn from(scopes: Scopes) -> Self {

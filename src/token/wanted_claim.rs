@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use tracing::error;
 
 use crate::token::claims::Core;
 
@@ -15,6 +16,10 @@ pub(crate) struct WantedClaim {
 
 impl WantedClaim {
     pub(crate) fn new(pointer: String, values: Vec<String>) -> Self {
+        // Setters do not fail. It is the developer's text, and none of a token.
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            error!("a JSON pointer begins with `/`, and `{pointer}` does not: every token will be refused");
+        }
         Self { pointer, values }
     }
 
@@ -37,7 +42,11 @@ impl WantedClaim {
     }
 
     /// For an operator.
-    pub(crate) fn in_words(&self) -> String {
+    pub(crate) fn all_in_words(wanted: &[Self]) -> String {
+        wanted.iter().map(Self::in_words).collect::<Vec<_>>().join("; ")
+    }
+
+    fn in_words(&self) -> String {
         format!("`{}` holds one of {:?}", self.pointer, self.values)
     }
 }
