@@ -58,12 +58,15 @@ pub use crate::{
     },
     policy::{OmittableClaim, Profile},
     server::{
-        CachedTokens, FailedIssuer, Issuers, NotReady, ResourceServer,
+        ResourceServer,
         builder::{DangerousBuilder, ResourceServerBuilder},
         explain::{CheckOutcome, Explanation},
         health::{Health, IntrospectionHealth, IssuerHealth, KeyState, SkippedKey},
         issuer::{Answer, AskAbout, Dangerous, Issuer},
+        readiness::{FailedIssuer, NotReady},
+        remembered::CachedTokens,
         selector::Selector,
+        trusted::Issuers,
     },
     token::{
         access_token::AccessToken,
