@@ -494,6 +494,10 @@ async fn what_cannot_be_registered() {
         let (status, _) = scene.post("/register", PostContent::json(text), None).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{text}");
     }
+    // What any web page may send without asking first.
+    let simple = PostContent::form(json!({"redirect_uris": [CALLBACK]}).to_string());
+    let (status, content) = scene.post("/register", simple, None).await;
+    assert_eq!((status, &content["error"]), (StatusCode::BAD_REQUEST, &json!("invalid_client_metadata")));
     let deep = "[".repeat(60_000);
     assert_eq!(scene.post("/register", PostContent::json(deep), None).await.0, StatusCode::BAD_REQUEST);
 }

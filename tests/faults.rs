@@ -272,15 +272,46 @@ async fn content_types_of_real_servers_are_all_the_same() {
 
 /// All that comes for a token request; an error where the connection is reset.
 async fn token_response(issuer: &TestIssuer) -> std::io::Result<String> {
+    token_response_as(issuer, "127.0.0.1").await
+}
+
+async fn token_response_as(issuer: &TestIssuer, host: &str) -> std::io::Result<String> {
     let mut stream = tokio::net::TcpStream::connect(issuer.url().trim_start_matches("http://")).await?;
     let form = "grant_type=client_credentials&client_id=shop&client_secret=secret";
     let length = form.len();
-    let head =
-        format!("POST /token HTTP/1.1\r\nhost: as\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    let head = format!(
+        "POST /token HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
     stream.write_all(format!("{head}{form}").as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
+}
+
+/// A web page can have its own name point here (DNS rebinding), but not ask for another name.
+#[tokio::test]
+async fn only_who_asks_for_loopback_is_answered() {
+    let issuer = TestIssuer::builder()
+        .default_audience(RESOURCE)
+        .client("shop", "secret", bearergate::Scopes::parse("read").unwrap())
+        .start()
+        .await
+        .unwrap();
+    for (host, status) in [
+        ("127.0.0.1", "200 OK"),
+        ("127.0.0.1:80", "200 OK"),
+        ("localhost:4711", "200 OK"),
+        ("[::1]:4711", "200 OK"),
+        ("evil.example", "421 Misdirected Request"),
+        ("evil.example:80", "421 Misdirected Request"),
+        ("127.0.0.1.evil.example", "421 Misdirected Request"),
+        ("localhost.evil.example:80", "421 Misdirected Request"),
+        ("127.0.0.1:80@evil.example", "421 Misdirected Request"),
+        ("", "421 Misdirected Request"),
+    ] {
+        let answer = token_response_as(&issuer, host).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{host}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -157,16 +157,18 @@ pub(super) fn identified(
     exchange: &Exchange<'_>,
     form: &Form,
 ) -> Result<(String, Arc<Client>), TokenError> {
-    let parameter = |name| form.first(name);
-    let named = parameter("client_id");
+    let named = form.once("client_id")?;
     let field = exchange.headers.get(AUTHORIZATION);
-    let id = match (field, parameter("client_secret"), parameter("client_assertion")) {
+    let assertion_type = form.once("client_assertion_type")?;
+    // An empty secret is one, and wrong.
+    let secret = form.once("client_secret").map(|_| form.first("client_secret"))?;
+    let id = match (field, secret, form.once("client_assertion")?) {
         (Some(field), None, None) => {
             let credentials = basic_credentials(field);
             credentials.filter(|(id, secret)| knows(issuer, id, secret)).map(|(id, _)| id)
         }
         (None, Some(secret), None) => named.filter(|id| knows(issuer, id, secret)).map(str::to_owned),
-        (None, None, Some(assertion)) if parameter("client_assertion_type") == Some(ASSERTION_TYPE) => {
+        (None, None, Some(assertion)) if assertion_type == Some(ASSERTION_TYPE) => {
             asserted(issuer, assertion)
         }
         (None, None, None) => {
@@ -222,6 +224,10 @@ fn basic_credentials(field: &HeaderValue) -> Option<(String, String)> {
     }
     let pair = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = pair.split_once(':')?;
+    // Each half is one value, and no form of several.
+    if pair.contains(['=', '&']) {
+        return None;
+    }
     let decode = |half: &str| {
         let (name, _) = form_urlencoded::parse(half.as_bytes()).next().unwrap_or_default();
         name.into_owned()

@@ -61,6 +61,7 @@ fn metadata(issuer: &State) -> Value {
         "grant_types_supported": ["authorization_code", "client_credentials"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
+        "request_uri_parameter_supported": false,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "token_endpoint_auth_methods_supported": or_none,

@@ -112,7 +112,8 @@ impl TestIssuer {
     /// This issuer as one that a resource server asks about each token. The credentials are those of one of its
     /// [clients](super::TestIssuerBuilder::client), by [`ClientAuth::basic`], [`ClientAuth::post`] or
     /// [`ClientAuth::client_secret_jwt`], or by [`ClientAuth::private_key_jwt`] for one
-    /// [with a key](super::TestIssuerBuilder::client_with_key).
+    /// [with a key](super::TestIssuerBuilder::client_with_key). The endpoint knows [opaque tokens](Self::opaque_token) alone; a JWT is not
+    /// active to it.
     pub fn introspected(&self, auth: ClientAuth) -> Issuer {
         Issuer::introspect(self.url(), format!("{}/introspect", self.url()), auth).allow_http_on_loopback()
     }

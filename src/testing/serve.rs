@@ -1,9 +1,9 @@
 //! How does a socket reach the embedded issuer?
 
-use std::{convert::Infallible, future::pending, io, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{HeaderValue, Request, Response, StatusCode, header::HOST};
+use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use hyper::{
     body::{Bytes, Incoming},
     server::conn::http1,
@@ -62,9 +62,13 @@ async fn run(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            Ok(stream) = accept(listener.as_ref()) => {
-                connections.spawn(connection(Arc::clone(&issuer), stream));
-            }
+            accepted = accept(listener.as_ref()) => match accepted {
+                Ok(stream) => {
+                    connections.spawn(connection(Arc::clone(&issuer), stream));
+                }
+                // Of no descriptors left, say: the next one may be luckier.
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            },
             Some((open, done)) = orders.recv() => {
                 let outcome = if !open {
                     listener = None;
@@ -111,8 +115,12 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
-    let body =
-        Limited::new(body, MAX_BODY_BYTES).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    if !parts.headers.get(HOST).is_none_or(is_loopback) {
+        return Ok(refused(StatusCode::MISDIRECTED_REQUEST));
+    }
+    let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await.map(Collected::to_bytes) else {
+        return Ok(refused(StatusCode::PAYLOAD_TOO_LARGE));
+    };
     let delivery = {
         let exchange = Exchange {
             method: &parts.method,
@@ -131,6 +139,22 @@ async fn answer(
     }
     Ok(delivery.response.map(|body| Full::new(Bytes::from(body))))
 }
+
+/// A page on a name that was made to point here (DNS rebinding) asks for its own name: it gets nothing.
+fn is_loopback(host: &HeaderValue) -> bool {
+    let host = host.to_str().unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|octet| octet.is_ascii_digit()));
+    ["127.0.0.1", "localhost", "[::1]"].contains(&name.map_or(host, |(name, _)| name))
+}
+
+fn refused(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+/// After one that failed.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
 
 /// A token request is a few hundred octets.
 const MAX_BODY_BYTES: usize = 64 * 1024;

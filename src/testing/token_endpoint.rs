@@ -37,10 +37,11 @@ fn client_credentials(
     if client.is_public() {
         return Err(TokenError::UnauthorizedClient);
     }
-    let audience = form.first("resource").or(issuer.default_audience.as_deref());
+    let audience = form.once("resource").map_err(|_| TokenError::InvalidTarget("name one `resource`"))?;
+    let audience = audience.or(issuer.default_audience.as_deref());
     let audience =
         audience.ok_or(TokenError::InvalidTarget("name the audience in the parameter `resource`"))?;
-    let scope = client.granted(issuer, form.first("scope")).ok_or(TokenError::InvalidScope)?;
+    let scope = client.granted(issuer, form.once("scope")?).ok_or(TokenError::InvalidScope)?;
     Ok(token_response(issuer.token().audience(audience).subject(id).client_id(id), &scope))
 }
 

@@ -1,11 +1,16 @@
 //! An MCP server: clients that know nothing but its URL find the authorization server, and ask a user for what a tool needs.
 
 mod notes;
+mod origin;
 mod rights;
 
 use std::{io, sync::Arc};
 
-use axum::{Router, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+};
 use bearergate::{ConfigError, Issuer, ResourceServer, ScopeHierarchy, scopes};
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
@@ -48,7 +53,9 @@ pub fn app(api: &ResourceServer) -> Result<Router, ConfigError> {
     Ok(Router::new()
         .route_service("/mcp", mcp(api))
         .layer(from_fn_with_state(api.clone(), rights::by_tool))
+        .layer(DefaultBodyLimit::max(rights::MAX_MESSAGE_BYTES))
         .layer(api.layer())
+        .layer(from_fn(origin::none))
         .route_service(&api.metadata_path()?, api.metadata_service()?))
 }
 
@@ -58,8 +65,7 @@ fn mcp(api: &ResourceServer) -> StreamableHttpService<Notes, NeverSessionManager
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
-        .with_max_request_body_bytes(rights::MAX_MESSAGE_BYTES)
-        .with_allowed_origins(["http://127.0.0.1:*", "http://localhost:*"]);
+        .with_max_request_body_bytes(rights::MAX_MESSAGE_BYTES);
     StreamableHttpService::new(move || Ok(notes.clone()), Arc::default(), config)
 }
 

@@ -1,7 +1,7 @@
 //! `cargo run`: serves until Ctrl-C, and says where. With `OAUTH2_ISSUER` it trusts that authorization server, else one of its own.
 //! `MCP_ADDRESS` says where on loopback it listens.
 
-use std::env;
+use std::env::{self, VarError};
 
 use bearergate::{Issuer, scopes, testing::TestIssuer};
 use mcp_example::{resource, resource_server, serve};
@@ -15,7 +15,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     // The embedded one lives as long as this does.
     let (trusted, embedded) = match env::var("OAUTH2_ISSUER") {
         Ok(issuer) => (Issuer::discover(issuer).allow_http_on_loopback(), None),
-        Err(_) => {
+        Err(unusable @ VarError::NotUnicode(_)) => return Err(unusable.into()),
+        Err(VarError::NotPresent) => {
+            println!(
+                "No OAUTH2_ISSUER: an embedded issuer lets in whoever can reach it, which is this machine. To try things out only."
+            );
             let issuer =
                 TestIssuer::builder().scopes(scopes!["notes:read", "notes:write"]).consents_as("ann");
             let issuer = issuer.default_audience(&resource).start().await?;

@@ -42,6 +42,11 @@ impl Notes {
     pub(crate) fn new(api: ResourceServer) -> Self {
         Self { api, kept: Arc::default() }
     }
+
+    /// Whether there is a tool of this name.
+    pub(crate) fn has(tool: &str) -> bool {
+        Self::tool_router().has_route(tool)
+    }
 }
 
 #[tool_router]
@@ -67,8 +72,9 @@ impl Notes {
     ) -> Result<String, ErrorData> {
         let owner = owner(token(&parts)?)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MAX_NOTES {
-            return Err(ErrorData::internal_error("there is no room for another note", None));
+        let own = kept.iter().filter(|(of, _)| *of == owner).count();
+        if note.text.len() > MAX_NOTE_BYTES || own >= MAX_NOTES_EACH || kept.len() >= MAX_NOTES {
+            return Err(ErrorData::invalid_request("the note is too long, or there is no room for it", None));
         }
         kept.push((owner, note.text));
         Ok("kept".to_owned())
@@ -106,5 +112,11 @@ fn unwired() -> ErrorData {
     ErrorData::internal_error("the layer that accepts tokens is missing", None)
 }
 
-/// Of 64 KiB each at most: 64 MiB.
-const MAX_NOTES: usize = 1000;
+/// A few lines.
+const MAX_NOTE_BYTES: usize = 1024;
+
+/// All of them are one answer: 100 KiB at most.
+const MAX_NOTES_EACH: usize = 100;
+
+/// Of everybody: 10 MiB at most.
+const MAX_NOTES: usize = 10_000;

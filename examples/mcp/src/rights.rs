@@ -1,14 +1,16 @@
 //! What does a tool ask of the token that it is called with?
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
-    extract::{Request, State},
-    http::{Method, StatusCode},
+    body::{Body, Bytes},
+    extract::{FromRequest as _, Request, State},
+    http::Method,
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use bearergate::{AccessToken, Requirement, ResourceServer, scopes};
-use serde_json::Value;
+use serde::Deserialize;
+
+use crate::notes::Notes;
 
 /// All that it asks for, whatever the token has already, and whatever stands for it: so a client has to ask its user once.
 pub(crate) fn needed(tool: &str) -> Requirement {
@@ -35,8 +37,10 @@ pub(crate) async fn by_tool(
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let Ok(message) = to_bytes(body, MAX_MESSAGE_BYTES).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    // As far as the router's limit goes.
+    let message = match Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await {
+        Ok(message) => message,
+        Err(rejection) => return rejection.into_response(),
     };
     let checked = called_tool(&message).map_or(Ok(()), |tool| api.check(&token, needed(&tool)));
     match checked {
@@ -45,11 +49,23 @@ pub(crate) async fn by_tool(
     }
 }
 
-/// The tool that a message calls. What cannot be read here is left to MCP, which looks at the rights again.
+/// The tool that a message calls. What cannot be read here is left to MCP, which looks at the rights again; and a tool that is not there
+/// too, for no scope would help.
 fn called_tool(message: &Bytes) -> Option<String> {
-    let message: Value = serde_json::from_slice(message).ok()?;
-    let is_call = message.get("method")? == "tools/call";
-    message.pointer("/params/name")?.as_str().filter(|_| is_call).map(str::to_owned)
+    let Call { method, params } = serde_json::from_slice(message).ok()?;
+    Some(params?.name).filter(|name| method == "tools/call" && Notes::has(name))
+}
+
+/// What of a message matters here. Other members are passed over unread.
+#[derive(Deserialize)]
+struct Call {
+    method: String,
+    params: Option<Params>,
+}
+
+#[derive(Deserialize)]
+struct Params {
+    name: String,
 }
 
 /// A note is a few lines; what MCP puts around it, a few hundred octets.

@@ -144,7 +144,6 @@ async fn a_tool_that_needs_more_names_all_of_it_in_one_challenge() -> Outcome {
         ("notes:read", "add_note", "notes:read notes:write"),
         ("notes:write:all", "add_note", "notes:read notes:write"),
         ("other", "list_notes", "notes:read"),
-        ("notes:read", "no_such_tool", "notes:read notes:write"),
     ] {
         let answer = call(&url, Some(&token(scope)), tool).await?;
         let metadata = metadata_of(&url);
@@ -156,6 +155,10 @@ async fn a_tool_that_needs_more_names_all_of_it_in_one_challenge() -> Outcome {
     }
     let answer = call(&url, Some(&token("other")), "whoami").await?;
     assert_eq!(answer.status, StatusCode::OK);
+    // Of a tool that is not there, no scope would help: nobody's user is asked for one.
+    let answer = call(&url, Some(&token("notes:read")), "no_such_tool").await?;
+    assert_eq!((answer.challenges.len(), text(&answer)), (0, &Value::Null));
+    assert!(answer.content["error"].is_object(), "{}", answer.content);
     // Whoever may write may read.
     for enough in ["notes:write notes:read", "notes:write"] {
         let answer = call(&url, Some(&token(enough)), "add_note").await?;
@@ -203,6 +206,9 @@ async fn nobody_gets_past_the_scope_by_odd_json() -> Outcome {
         call(&format!(
             "\"method\":\"tools/call\",\"params\":{{\"name\":\"add_note\",{arguments},\"odd\":\"\\ud800\"}}"
         )),
+        call(&format!(
+            "\"method\":\"tools/call\",\"params\":{{\"name\":\"add_note\",{arguments}}},\"odd\":{{\"$serde_json::private::RawValue\":\"x\"}}"
+        )),
         format!("[{}]", message("add_note")),
         format!("\u{feff}{}", message("add_note")),
     ] {
@@ -232,8 +238,34 @@ async fn messages_are_bounded_and_pages_of_other_origins_turned_away() -> Outcom
     let token = reader(&issuer, &url);
     let answer = sent(post(&url, Some(&token), " ".repeat(65 * 1024))).await?;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-    let page = |origin: &str| post(&url, Some(&token), message("whoami")).header(ORIGIN, origin);
-    assert_eq!(sent(page("https://evil.example")).await?.status, StatusCode::FORBIDDEN);
-    assert_eq!(sent(page("http://localhost:6274")).await?.status, StatusCode::OK);
+    for token in [Some(&*token), None] {
+        for origin in ["https://evil.example", "http://localhost:6274", "null"] {
+            let answer = sent(post(&url, token, message("whoami")).header(ORIGIN, origin)).await?;
+            assert_eq!((answer.status, answer.challenges.len()), (StatusCode::FORBIDDEN, 0), "{origin}");
+        }
+    }
+    // The metadata is for everybody.
+    assert_eq!(
+        sent(Client::new().get(metadata_of(&url)).header(ORIGIN, "https://a.example")).await?.status,
+        StatusCode::OK
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn notes_are_bounded() -> Outcome {
+    let (issuer, url) = embedded(|issuer| issuer).await?;
+    let token = issuer.token().audience(&url).scope("notes:write").mint();
+    let add = async |octets: usize| {
+        let params = json!({"name": "add_note", "arguments": {"text": "x".repeat(octets)}});
+        let message =
+            json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
+        sent(post(&url, Some(&token), message)).await
+    };
+    assert!(add(1025).await?.content["error"].is_object());
+    for _ in 0..100 {
+        assert_eq!(text(&add(1024).await?), "kept");
+    }
+    assert!(add(1).await?.content["error"].is_object());
     Ok(())
 }

@@ -35,7 +35,12 @@ pub(in crate::testing) fn code_for_token(
         }
         Ok(())
     })?;
-    let mut audience: Vec<_> = form.all("resource").collect();
+    let mut audience: Vec<&str> = Vec::new();
+    for asked in form.all("resource") {
+        if !audience.contains(&asked) {
+            audience.push(asked);
+        }
+    }
     if audience.is_empty() {
         audience.extend(grant.resources.iter().map(String::as_str));
     }

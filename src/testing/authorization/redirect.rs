@@ -17,8 +17,9 @@ impl RedirectUri {
         }
         let url = Url::parse(text).ok()?;
         let is_good = match url.scheme() {
-            "https" => url.has_host(),
-            "http" => url.host().is_some_and(|host| is_loopback(&host)),
+            // What follows the scheme is resolved against the issuer, where the slashes are missing.
+            "https" => text.starts_with("https://") && url.has_host(),
+            "http" => text.starts_with("http://") && url.host().is_some_and(|host| is_loopback(&host)),
             other => other.contains('.'),
         };
         let has_no_user = url.username().is_empty() && url.password().is_none();
@@ -102,6 +103,8 @@ mod tests {
             "data:text/html,hello",
             "file:///etc/passwd",
             "myapp:/callback",
+            "https:app.example/callback",
+            "http:127.0.0.1:4711/callback",
             &long,
         ] {
             assert!(RedirectUri::parse(bad).is_none(), "{bad}");

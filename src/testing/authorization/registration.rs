@@ -1,6 +1,9 @@
 //! How does a client make itself known? (RFC 7591)
 
-use http::{HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,14 +26,20 @@ struct Introduction {
 
 /// Takes in a public client: it has redirect URIs, and nothing to prove itself by.
 pub(in crate::testing) fn register(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
-    let mut response = taken_in(issuer, exchange.body).unwrap_or_else(RegistrationError::into_response);
+    let mut response = taken_in(issuer, exchange).unwrap_or_else(RegistrationError::into_response);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-fn taken_in(issuer: &State, body: &[u8]) -> Result<Response<Vec<u8>>, RegistrationError> {
+fn taken_in(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, RegistrationError> {
     use RegistrationError::{InvalidClientMetadata, InvalidRedirectUri, TooMany};
-    let introduction: Introduction = serde_json::from_slice(body)
+    // RFC 7591 §3.1. Anything else a page of any origin may send without being asked who it is.
+    let media_type = exchange.headers.get(CONTENT_TYPE).and_then(|field| field.to_str().ok());
+    let media_type = media_type.and_then(|field| field.split(';').next()).map(str::trim);
+    if !media_type.is_some_and(|field| field.eq_ignore_ascii_case("application/json")) {
+        return Err(InvalidClientMetadata("the content is not application/json"));
+    }
+    let introduction: Introduction = serde_json::from_slice(exchange.body)
         .map_err(|_| InvalidClientMetadata("the content is not client metadata in JSON"))?;
     if introduction.token_endpoint_auth_method.is_some_and(|method| method != "none") {
         return Err(InvalidClientMetadata("token_endpoint_auth_method is not none"));

@@ -66,6 +66,9 @@ impl AuthorizationRequest {
             Some(_) => return Err(AuthorizationError::UnsupportedResponseType),
             None => return Err(AuthorizationError::InvalidRequest("response_type is missing")),
         }
+        if form.once("response_mode")?.is_some_and(|mode| mode != "query") {
+            return Err(AuthorizationError::InvalidRequest("response_mode is not query"));
+        }
         // Without a method it would be `plain` (RFC 7636 §4.3).
         if form.once("code_challenge_method")? != Some("S256") {
             return Err(AuthorizationError::InvalidRequest("code_challenge_method is not S256"));
