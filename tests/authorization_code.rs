@@ -2,169 +2,21 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_types, reason = "this client plays the browser")]
 
+#[allow(unreachable_pub, reason = "shared by several test binaries")]
+#[path = "common/authorization.rs"]
+mod authorization;
+
 use std::{collections::HashMap, time::Duration};
 
+use authorization::{BASIC, CALLBACK, CHALLENGE, Form, RESOURCE, Scene, URL, VERIFIER};
+
 use bearergate::{
-    AccessToken, Claims, Fetch as _, FetchRequest, FetchResponse, HttpFetch, PostContent, Presented,
-    ResourceServer, scopes,
-    testing::{Endpoint, TestClock, TestIssuer, TestIssuerBuilder},
+    Fetch as _, FetchRequest, HttpFetch, PostContent, scopes,
+    testing::{Endpoint, TestIssuer},
 };
-use http::{
-    HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, LOCATION},
-};
+use http::{StatusCode, header::LOCATION};
 use serde_json::{Value, json};
-use url::{Url, form_urlencoded};
-
-const URL: &str = "https://as.example";
-const RESOURCE: &str = "https://api.example.com/mcp";
-const CALLBACK: &str = "https://app.example/callback";
-
-/// Both are printed in RFC 7636, appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-
-/// `cab:secret`, `app:`.
-const BASIC: [&str; 2] = ["Basic Y2FiOnNlY3JldA==", "Basic YXBwOg=="];
-
-struct Scene {
-    issuer: TestIssuer,
-    clock: TestClock,
-}
-
-impl Scene {
-    fn new() -> Self {
-        Self::with(|issuer| issuer)
-    }
-
-    /// `app` is public, as are `other` and `native`; `cab` has a secret.
-    fn with(settings: impl FnOnce(TestIssuerBuilder) -> TestIssuerBuilder) -> Self {
-        let clock = TestClock::new();
-        let issuer = TestIssuer::builder()
-            .clock(clock.clone())
-            .public_client("app", [CALLBACK, "https://app.example/second?x=1"], scopes!["read", "write"])
-            .public_client("other", [CALLBACK], scopes!["read", "write"])
-            .public_client("native", ["http://127.0.0.1/callback"], scopes!["read"])
-            .client("cab", "secret", scopes!["read"])
-            .redirect_uris("cab", [CALLBACK])
-            .client("machine", "secret", scopes!["read"]);
-        Self { issuer: settings(issuer).offline(URL), clock }
-    }
-
-    async fn get(&self, path: &str, query: &Form) -> FetchResponse {
-        let url = format!("{URL}{path}?{}", query.text()).parse().unwrap();
-        self.issuer.fetch().fetch(FetchRequest::get(url, "*/*", 1 << 20)).await.unwrap()
-    }
-
-    async fn post(
-        &self,
-        path: &str,
-        content: PostContent,
-        basic: Option<&'static str>,
-    ) -> (StatusCode, Value) {
-        let request = FetchRequest::get(format!("{URL}{path}").parse().unwrap(), "application/json", 1 << 20)
-            .authorized(basic.map(HeaderValue::from_static))
-            .posting(content);
-        let answer = self.issuer.fetch().fetch(request).await.unwrap();
-        assert_eq!(answer.headers.get(CACHE_CONTROL).unwrap(), "no-store");
-        (answer.status, serde_json::from_slice(&answer.body).unwrap())
-    }
-
-    /// What comes back to the client.
-    async fn authorize(&self, query: &Form) -> HashMap<String, String> {
-        let answer = self.get("/authorize", query).await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", String::from_utf8_lossy(&answer.body));
-        assert_eq!(answer.headers.get(CACHE_CONTROL).unwrap(), "no-store");
-        let location = answer.headers.get(LOCATION).unwrap().to_str().unwrap();
-        let query = location.strip_prefix(query.value("redirect_uri")).unwrap();
-        assert!(query.starts_with(['?', '&']), "{location}");
-        form_urlencoded::parse(&query.as_bytes()[1..]).into_owned().collect()
-    }
-
-    async fn code(&self, query: &Form) -> String {
-        let mut answer = self.authorize(query).await;
-        answer.remove("code").unwrap_or_else(|| panic!("{answer:?}"))
-    }
-
-    async fn token(&self, form: &Form, basic: Option<&'static str>) -> (StatusCode, Value) {
-        self.post("/token", PostContent::form(form.text()), basic).await
-    }
-
-    /// The error of the token endpoint.
-    async fn refused(&self, form: &Form, basic: Option<&'static str>) -> Value {
-        let (status, mut content) = self.token(form, basic).await;
-        assert!(status.is_client_error(), "{content}");
-        content["error"].take()
-    }
-
-    async fn register(&self, metadata: &Value) -> (StatusCode, Value) {
-        self.post("/register", PostContent::json(metadata.to_string()), None).await
-    }
-
-    /// The token as a resource server sees it.
-    async fn accepted(&self, resource: &str, content: &Value) -> AccessToken {
-        let server = ResourceServer::builder(resource)
-            .trust(self.issuer.trusted())
-            .http_client(self.issuer.fetch())
-            .clock(self.clock.clone())
-            .build()
-            .unwrap();
-        let token = content["access_token"].as_str().unwrap_or_else(|| panic!("{content}"));
-        server.validate::<Claims>(&Presented::bearer(token)).await.unwrap()
-    }
-}
-
-/// Parameters, in order.
-#[derive(Clone, Debug)]
-struct Form(Vec<(&'static str, String)>);
-
-impl Form {
-    /// A good authorization request.
-    fn authorization() -> Self {
-        Self(vec![])
-            .add("response_type", "code")
-            .add("client_id", "app")
-            .add("redirect_uri", CALLBACK)
-            .add("scope", "read")
-            .add("state", "s t&=ä")
-            .add("code_challenge", CHALLENGE)
-            .add("code_challenge_method", "S256")
-            .add("resource", RESOURCE)
-    }
-
-    /// The token request that goes with it.
-    fn token(code: &str) -> Self {
-        Self(vec![])
-            .add("grant_type", "authorization_code")
-            .add("client_id", "app")
-            .add("code", code)
-            .add("redirect_uri", CALLBACK)
-            .add("code_verifier", VERIFIER)
-            .add("resource", RESOURCE)
-    }
-
-    fn add(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.0.push((name, value.into()));
-        self
-    }
-
-    fn without(mut self, name: &str) -> Self {
-        self.0.retain(|(known, _)| *known != name);
-        self
-    }
-
-    fn set(self, name: &'static str, value: impl Into<String>) -> Self {
-        self.without(name).add(name, value)
-    }
-
-    fn value(&self, name: &str) -> &str {
-        &self.0.iter().find(|(known, _)| *known == name).unwrap().1
-    }
-
-    fn text(&self) -> String {
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
-    }
-}
+use url::Url;
 
 #[tokio::test(start_paused = true)]
 async fn a_code_buys_a_token_for_what_was_asked() {
@@ -178,7 +30,6 @@ async fn a_code_buys_a_token_for_what_was_asked() {
         (&content["token_type"], &content["scope"], &content["expires_in"]),
         (&json!("Bearer"), &json!("read"), &json!(300))
     );
-    assert!(content.get("refresh_token").is_none());
     let token = scene.accepted(RESOURCE, &content).await;
     assert_eq!((token.subject(), token.client_id()), (Some("test-user"), Some("app")));
     assert_eq!(token.scopes().collect::<Vec<_>>(), ["read"]);
@@ -442,7 +293,7 @@ async fn a_client_registers_itself() {
         .await;
     assert_eq!(status, StatusCode::CREATED, "{content}");
     assert_eq!(content["redirect_uris"], json!(["http://127.0.0.1:4711/callback", CALLBACK]));
-    assert_eq!(content["grant_types"], json!(["authorization_code"]));
+    assert_eq!(content["grant_types"], json!(["authorization_code", "refresh_token"]));
     assert!(content.get("client_secret").is_none());
     let id = content["client_id"].as_str().unwrap();
 
@@ -540,7 +391,7 @@ async fn the_metadata_says_what_there_is_at_both_places() {
             ("registration_endpoint", json!("https://as.example/register")),
             ("response_types_supported", json!(["code"])),
             ("code_challenge_methods_supported", json!(["S256"])),
-            ("grant_types_supported", json!(["authorization_code", "client_credentials"])),
+            ("grant_types_supported", json!(["authorization_code", "client_credentials", "refresh_token"])),
             ("authorization_response_iss_parameter_supported", json!(true)),
             ("scopes_supported", json!(["read", "write"])),
         ] {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     keys::algorithm::Algorithm,
     testing::{
-        authorization::{authorize, register},
+        authorization::{authorize, register, revoke},
         clients::{self, authenticated},
         fault::Endpoint,
         form::Form,
@@ -39,6 +39,7 @@ pub(super) fn answer(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8
             introspection(issuer, exchange).unwrap_or_else(TokenError::into_response)
         }
         Some(Endpoint::Registration) => register(issuer, exchange),
+        Some(Endpoint::Revocation) => revoke(issuer, exchange).unwrap_or_else(TokenError::into_response),
         Some(Endpoint::Token) => token(issuer, exchange).unwrap_or_else(TokenError::into_response),
         None => json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"})),
     }
@@ -58,13 +59,16 @@ fn metadata(issuer: &State) -> Value {
         "token_endpoint": format!("{url}/token"),
         "registration_endpoint": format!("{url}/register"),
         "introspection_endpoint": format!("{url}/introspect"),
-        "grant_types_supported": ["authorization_code", "client_credentials"],
+        "revocation_endpoint": format!("{url}/revoke"),
+        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "request_uri_parameter_supported": false,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "token_endpoint_auth_methods_supported": or_none,
+        "revocation_endpoint_auth_methods_supported": or_none,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,

@@ -18,6 +18,8 @@ pub enum Endpoint {
     Metadata,
     /// The registration endpoint (RFC 7591).
     Registration,
+    /// The revocation endpoint (RFC 7009).
+    Revocation,
     /// The token endpoint.
     Token,
 }
@@ -33,6 +35,7 @@ impl Endpoint {
             (&Method::GET, "/jwks") => Some(Self::Jwks),
             (&Method::POST, "/introspect") => Some(Self::Introspection),
             (&Method::POST, "/register") => Some(Self::Registration),
+            (&Method::POST, "/revoke") => Some(Self::Revocation),
             (&Method::POST, "/token") => Some(Self::Token),
             _ => None,
         }

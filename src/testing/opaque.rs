@@ -17,6 +17,7 @@ use crate::{
     testing::{
         issuer::{State, TestIssuer},
         mint::DEFAULT_LIFETIME,
+        token_endpoint::TokenError,
     },
 };
 
@@ -144,9 +145,10 @@ impl TestIssuer {
         OpaqueTokenBuilder::new(Arc::clone(&self.state))
     }
 
-    /// Makes an opaque token inactive. Tells whether there was one.
+    /// Makes an opaque token inactive, or ends a refresh token with all that came of it, as `/revoke` does for a client (RFC 7009). Tells
+    /// whether there was one.
     pub fn revoke(&self, token: &str) -> bool {
-        self.state.opaque.revoke(token)
+        self.state.opaque.revoke(token) || self.state.authorization.end(token)
     }
 }
 
@@ -161,6 +163,18 @@ impl OpaqueTokens {
 
     pub(super) fn revoke(&self, token: &str) -> bool {
         self.lock().remove(token).is_some()
+    }
+
+    /// Only the client's own (RFC 7009 §2.1).
+    pub(super) fn revoke_of(&self, token: &str, client_id: &str) -> Result<bool, TokenError> {
+        let mut known = self.lock();
+        match known.get(token) {
+            Some(claims) if claims.get("client_id").and_then(Value::as_str) == Some(client_id) => {
+                Ok(known.remove(token).is_some())
+            }
+            Some(_) => Err(TokenError::InvalidGrant("the token was issued to another client")),
+            None => Ok(false),
+        }
     }
 
     /// RFC 7662 §2.2.

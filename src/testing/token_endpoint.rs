@@ -7,7 +7,7 @@ use http::{
 use serde_json::json;
 
 use crate::testing::{
-    authorization::code_for_token,
+    authorization::{code_for_token, refresh_for_token},
     clients::{Client, identified},
     endpoints::{Exchange, json_response},
     form::{Form, Repeated},
@@ -21,6 +21,7 @@ pub(super) fn token(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<
     match form.once("grant_type")? {
         Some("authorization_code") => code_for_token(issuer, &id, &form),
         Some("client_credentials") => client_credentials(issuer, &id, &client, &form),
+        Some("refresh_token") => refresh_for_token(issuer, &id, &form),
         Some(_) => Err(TokenError::UnsupportedGrantType),
         None => Err(TokenError::InvalidRequest("grant_type is missing")),
     }
@@ -42,15 +43,16 @@ fn client_credentials(
     let audience =
         audience.ok_or(TokenError::InvalidTarget("name the audience in the parameter `resource`"))?;
     let scope = client.granted(issuer, form.once("scope")?).ok_or(TokenError::InvalidScope)?;
-    Ok(token_response(issuer.token().audience(audience).subject(id).client_id(id), &scope))
+    Ok(token_response(issuer.token().audience(audience).subject(id).client_id(id), &scope, None))
 }
 
 /// RFC 6749 §5.1.
-pub(super) fn token_response(token: TokenBuilder, scope: &str) -> Response<Vec<u8>> {
+pub(super) fn token_response(token: TokenBuilder, scope: &str, refresh: Option<String>) -> Response<Vec<u8>> {
     let mut content = json!({"token_type": "Bearer", "expires_in": DEFAULT_LIFETIME.as_secs()});
     let token = if scope.is_empty() { token } else { token.scope(scope) };
     if let Some(members) = content.as_object_mut() {
         members.insert("access_token".into(), token.mint().into());
+        members.extend(refresh.map(|token| ("refresh_token".to_owned(), token.into())));
         members.extend((!scope.is_empty()).then(|| ("scope".to_owned(), scope.into())));
     }
     let mut response = json_response(StatusCode::OK, &content);
@@ -68,6 +70,8 @@ pub(super) enum TokenError {
     InvalidTarget(&'static str),
     UnauthorizedClient,
     UnsupportedGrantType,
+    /// RFC 7009 §2.2.1.
+    UnsupportedTokenType,
 }
 
 impl TokenError {
@@ -90,8 +94,11 @@ impl TokenError {
             Self::UnsupportedGrantType => (
                 StatusCode::BAD_REQUEST,
                 "unsupported_grant_type",
-                "only authorization_code and client_credentials are supported",
+                "only authorization_code, client_credentials and refresh_token are supported; the password and implicit grants are not: they hand over what a client must not see (RFC 9700 §2.1.2, §2.4)",
             ),
+            Self::UnsupportedTokenType => {
+                (StatusCode::BAD_REQUEST, "unsupported_token_type", "a JWT is good until it expires")
+            }
         };
         let mut response = json_response(status, &json!({"error": code, "error_description": description}));
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

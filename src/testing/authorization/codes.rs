@@ -1,7 +1,7 @@
 //! Which authorization codes are out, and what is each good for?
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -17,23 +17,38 @@ use crate::{
 
 /// What a user consented to, for one client (RFC 6749 §4.1.2).
 #[derive(Clone, Debug)]
-pub(super) struct Grant {
+pub(super) struct Consented {
     pub(super) client_id: String,
-    pub(super) redirect_uri: String,
-    pub(super) challenge: Challenge,
     pub(super) resources: Vec<String>,
     /// Words with spaces between; none where nothing was asked for.
     pub(super) scope: String,
     pub(super) subject: String,
 }
 
-/// The codes that were given out and not brought back yet.
+/// What a code is good for, and what it takes.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    pub(super) consented: Consented,
+    pub(super) redirect_uri: String,
+    pub(super) challenge: Challenge,
+}
+
+/// The codes that were given out, until they expire.
 #[derive(Default)]
 pub(super) struct Codes(Mutex<HashMap<String, Issued>>);
 
 struct Issued {
     grant: Grant,
     until: UnixTime,
+    /// The family of refresh tokens that it was exchanged for.
+    spent_for: Option<String>,
+}
+
+/// Why a code is worth nothing.
+pub(super) enum Worthless {
+    /// It was exchanged before, for this family of refresh tokens.
+    ComesAgain(String),
+    Refused(TokenError),
 }
 
 impl Codes {
@@ -49,26 +64,29 @@ impl Codes {
             return None;
         }
         let code = unguessable("code");
-        codes.insert(code.clone(), Issued { grant, until: now.saturating_add(LIFETIME) });
+        codes.insert(code.clone(), Issued { grant, until: now.saturating_add(LIFETIME), spent_for: None });
         Some(code)
     }
 
-    /// What a code is good for, once: it is gone if it fits. One that does not fit stays good for its owner: whoever stole it can
-    /// neither use nor spoil it.
+    /// What a code is good for, once: it is spent if it fits, for this family. One that does not fit stays good for its owner: whoever
+    /// stole it can neither use nor spoil it.
     pub(super) fn redeem(
         &self,
         code: &str,
         now: UnixTime,
+        family: &str,
         fits: impl FnOnce(&Grant) -> Result<(), TokenError>,
-    ) -> Result<Grant, TokenError> {
+    ) -> Result<Consented, Worthless> {
         let mut codes = self.lock();
-        match codes.entry(code.to_owned()) {
-            Entry::Occupied(issued) if now < issued.get().until => {
-                fits(&issued.get().grant)?;
-                Ok(issued.remove().grant)
-            }
-            Entry::Occupied(_) | Entry::Vacant(_) => {
-                Err(TokenError::InvalidGrant("the code is unknown, used or expired"))
+        let issued = codes.get_mut(code).filter(|issued| now < issued.until);
+        let unknown = TokenError::InvalidGrant("the code is unknown, used or expired");
+        let issued = issued.ok_or(Worthless::Refused(unknown))?;
+        fits(&issued.grant).map_err(Worthless::Refused)?;
+        match &issued.spent_for {
+            Some(family) => Err(Worthless::ComesAgain(family.clone())),
+            None => {
+                issued.spent_for = Some(family.to_owned());
+                Ok(issued.grant.consented.clone())
             }
         }
     }

@@ -4,7 +4,7 @@ use http::Response;
 
 use crate::testing::{
     authorization::{
-        codes::Grant,
+        codes::{Consented, Grant},
         consent::Consent,
         request::{AuthorizationError, AuthorizationRequest},
     },
@@ -27,7 +27,8 @@ pub(in crate::testing) fn authorize(issuer: &State, exchange: &Exchange<'_>) -> 
 fn consented(issuer: &State, request: AuthorizationRequest, subject: &str) -> Response<Vec<u8>> {
     let AuthorizationRequest { client_id, way_back, challenge, resources, scope } = request;
     let redirect_uri = way_back.redirect_uri.clone();
-    let grant = Grant { client_id, redirect_uri, challenge, resources, scope, subject: subject.to_owned() };
+    let consented = Consented { client_id, resources, scope, subject: subject.to_owned() };
+    let grant = Grant { consented, redirect_uri, challenge };
     match issuer.authorization.codes.issue(grant, issuer.clock.wall()) {
         Some(code) => way_back.with_code(issuer, &code),
         None => way_back.with_error(issuer, AuthorizationError::TemporarilyUnavailable),

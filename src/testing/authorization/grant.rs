@@ -3,8 +3,13 @@
 use http::Response;
 
 use crate::testing::{
+    authorization::{
+        codes::{Consented, Worthless},
+        families::family_name,
+    },
     form::Form,
     issuer::State,
+    mint::TokenBuilder,
     token_endpoint::{TokenError, token_response},
 };
 
@@ -19,8 +24,9 @@ pub(in crate::testing) fn code_for_token(
         form.once(name)?.ok_or(TokenError::InvalidRequest("code, redirect_uri or code_verifier is missing"))
     };
     let (code, redirect_uri, verifier) = (needed("code")?, needed("redirect_uri")?, needed("code_verifier")?);
-    let grant = issuer.authorization.codes.redeem(code, issuer.clock.wall(), |grant| {
-        if grant.client_id != client_id {
+    let family = family_name();
+    let redeemed = issuer.authorization.codes.redeem(code, issuer.clock.wall(), &family, |grant| {
+        if grant.consented.client_id != client_id {
             return Err(TokenError::InvalidGrant("the code was given to another client"));
         }
         if grant.redirect_uri != redirect_uri {
@@ -29,12 +35,36 @@ pub(in crate::testing) fn code_for_token(
         if !grant.challenge.is_met_by(verifier) {
             return Err(TokenError::InvalidGrant("code_verifier does not fit the challenge"));
         }
-        // Fewer than the user consented to, but no other (RFC 8707 §2.2).
-        if !form.all("resource").all(|asked| grant.resources.iter().any(|known| known == asked)) {
-            return Err(TokenError::InvalidTarget("the code is not for that resource"));
+        is_within(form, &grant.consented)
+    });
+    let consented = match redeemed {
+        Ok(consented) => consented,
+        Err(Worthless::Refused(error)) => return Err(error),
+        // What it was exchanged for is over (RFC 6749 §4.1.2), as far as it can be: a JWT cannot.
+        Err(Worthless::ComesAgain(family)) => {
+            issuer.authorization.families.end(&family);
+            return Err(TokenError::InvalidGrant(
+                "the code came again: the refresh tokens that came of it are over",
+            ));
         }
+    };
+    let token = issuer.token().subject(&consented.subject).client_id(client_id);
+    let token = audience(token, form, &consented);
+    let refresh = issuer.authorization.families.begin(family, consented.clone(), issuer.clock.wall());
+    Ok(token_response(token, &consented.scope, refresh))
+}
+
+/// Fewer resources than the user consented to, but no other (RFC 8707 §2.2).
+pub(super) fn is_within(form: &Form, consented: &Consented) -> Result<(), TokenError> {
+    if form.all("resource").all(|asked| consented.resources.iter().any(|known| known == asked)) {
         Ok(())
-    })?;
+    } else {
+        Err(TokenError::InvalidTarget("the user did not consent to that resource"))
+    }
+}
+
+/// A token for the resources that are named, or else for all that the user consented to.
+pub(super) fn audience(token: TokenBuilder, form: &Form, consented: &Consented) -> TokenBuilder {
     let mut audience: Vec<&str> = Vec::new();
     for asked in form.all("resource") {
         if !audience.contains(&asked) {
@@ -42,12 +72,10 @@ pub(in crate::testing) fn code_for_token(
         }
     }
     if audience.is_empty() {
-        audience.extend(grant.resources.iter().map(String::as_str));
+        audience.extend(consented.resources.iter().map(String::as_str));
     }
-    let token = issuer.token().subject(&grant.subject).client_id(client_id);
-    let token = match audience.as_slice() {
+    match audience.as_slice() {
         [one] => token.audience(*one),
         several => token.claim("aud", several),
-    };
-    Ok(token_response(token, &grant.scope))
+    }
 }

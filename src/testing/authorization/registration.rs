@@ -63,7 +63,7 @@ fn taken_in(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>
         "client_id_issued_at": issuer.clock.wall().as_secs(),
         "redirect_uris": redirect_uris.iter().map(RedirectUri::as_str).collect::<Vec<_>>(),
         "token_endpoint_auth_method": "none",
-        "grant_types": ["authorization_code"],
+        "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
     });
     if issuer.clients.register(id, Client::public(redirect_uris, None)) {
