@@ -391,7 +391,15 @@ async fn the_metadata_says_what_there_is_at_both_places() {
             ("registration_endpoint", json!("https://as.example/register")),
             ("response_types_supported", json!(["code"])),
             ("code_challenge_methods_supported", json!(["S256"])),
-            ("grant_types_supported", json!(["authorization_code", "client_credentials", "refresh_token"])),
+            (
+                "grant_types_supported",
+                json!([
+                    "authorization_code",
+                    "client_credentials",
+                    "refresh_token",
+                    "urn:ietf:params:oauth:grant-type:device_code"
+                ]),
+            ),
             ("authorization_response_iss_parameter_supported", json!(true)),
             ("scopes_supported", json!(["read", "write"])),
         ] {

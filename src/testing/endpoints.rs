@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     keys::algorithm::Algorithm,
     testing::{
-        authorization::{authorize, register, revoke},
+        authorization::{DEVICE_CODE, authorize, device_authorization, device_page, register, revoke},
         clients::{self, authenticated},
         fault::Endpoint,
         form::Form,
@@ -33,6 +33,10 @@ pub(super) struct Exchange<'r> {
 pub(super) fn answer(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
     match Endpoint::of(exchange.method, exchange.path) {
         Some(Endpoint::Authorization) => authorize(issuer, exchange),
+        Some(Endpoint::Device) => device_page(issuer, exchange),
+        Some(Endpoint::DeviceAuthorization) => {
+            device_authorization(issuer, exchange).unwrap_or_else(TokenError::into_response)
+        }
         Some(Endpoint::Metadata) => json_response(StatusCode::OK, &metadata(issuer)),
         Some(Endpoint::Jwks) => json_response(StatusCode::OK, &issuer.jwks()),
         Some(Endpoint::Introspection) => {
@@ -60,7 +64,8 @@ fn metadata(issuer: &State) -> Value {
         "registration_endpoint": format!("{url}/register"),
         "introspection_endpoint": format!("{url}/introspect"),
         "revocation_endpoint": format!("{url}/revoke"),
-        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
+        "device_authorization_endpoint": format!("{url}/device_authorization"),
+        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token", DEVICE_CODE],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "request_uri_parameter_supported": false,

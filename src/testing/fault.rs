@@ -10,6 +10,10 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 pub enum Endpoint {
     /// The authorization endpoint, which sends users back to their client.
     Authorization,
+    /// The page at which a user enters the code of a device (RFC 8628 §3.3).
+    Device,
+    /// The device authorization endpoint (RFC 8628 §3.1).
+    DeviceAuthorization,
     /// The introspection endpoint (RFC 7662).
     Introspection,
     /// The JWK Set.
@@ -32,6 +36,8 @@ impl Endpoint {
                 "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration",
             ) => Some(Self::Metadata),
             (&Method::GET, "/authorize") => Some(Self::Authorization),
+            (&Method::GET, "/device") => Some(Self::Device),
+            (&Method::POST, "/device_authorization") => Some(Self::DeviceAuthorization),
             (&Method::GET, "/jwks") => Some(Self::Jwks),
             (&Method::POST, "/introspect") => Some(Self::Introspection),
             (&Method::POST, "/register") => Some(Self::Registration),

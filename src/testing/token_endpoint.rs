@@ -7,7 +7,7 @@ use http::{
 use serde_json::json;
 
 use crate::testing::{
-    authorization::{code_for_token, refresh_for_token},
+    authorization::{DEVICE_CODE, code_for_token, device_code_for_token, refresh_for_token},
     clients::{Client, identified},
     endpoints::{Exchange, json_response},
     form::{Form, Repeated},
@@ -21,6 +21,7 @@ pub(super) fn token(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<
     match form.once("grant_type")? {
         Some("authorization_code") => code_for_token(issuer, &id, &form),
         Some("client_credentials") => client_credentials(issuer, &id, &client, &form),
+        Some(DEVICE_CODE) => device_code_for_token(issuer, &id, &form),
         Some("refresh_token") => refresh_for_token(issuer, &id, &form),
         Some(_) => Err(TokenError::UnsupportedGrantType),
         None => Err(TokenError::InvalidRequest("grant_type is missing")),
@@ -63,11 +64,18 @@ pub(super) fn token_response(token: TokenBuilder, scope: &str, refresh: Option<S
 /// RFC 6749 §5.2, RFC 8707 §2.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum TokenError {
+    /// RFC 8628 §3.5.
+    AccessDenied,
+    AuthorizationPending,
+    ExpiredToken,
     InvalidClient,
     InvalidGrant(&'static str),
     InvalidRequest(&'static str),
     InvalidScope,
     InvalidTarget(&'static str),
+    /// RFC 8628 §3.5.
+    SlowDown,
+    TemporarilyUnavailable,
     UnauthorizedClient,
     UnsupportedGrantType,
     /// RFC 7009 §2.2.1.
@@ -77,6 +85,19 @@ pub(super) enum TokenError {
 impl TokenError {
     pub(super) fn into_response(self) -> Response<Vec<u8>> {
         let (status, code, description) = match self {
+            Self::AccessDenied => (StatusCode::BAD_REQUEST, "access_denied", "the user does not consent"),
+            Self::AuthorizationPending => {
+                (StatusCode::BAD_REQUEST, "authorization_pending", "the user has not decided yet")
+            }
+            Self::ExpiredToken => (StatusCode::BAD_REQUEST, "expired_token", "the device code is expired"),
+            Self::SlowDown => {
+                (StatusCode::BAD_REQUEST, "slow_down", "asked too soon: wait five seconds longer each time")
+            }
+            Self::TemporarilyUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "too many devices wait, try again in ten minutes",
+            ),
             Self::InvalidClient => (
                 StatusCode::UNAUTHORIZED,
                 "invalid_client",
@@ -94,7 +115,7 @@ impl TokenError {
             Self::UnsupportedGrantType => (
                 StatusCode::BAD_REQUEST,
                 "unsupported_grant_type",
-                "only authorization_code, client_credentials and refresh_token are supported; the password and implicit grants are not: they hand over what a client must not see (RFC 9700 §2.1.2, §2.4)",
+                "only authorization_code, client_credentials, device_code and refresh_token are supported; the password and implicit grants are not: they hand over what a client must not see (RFC 9700 §2.1.2, §2.4)",
             ),
             Self::UnsupportedTokenType => {
                 (StatusCode::BAD_REQUEST, "unsupported_token_type", "a JWT is good until it expires")

@@ -2,6 +2,8 @@
 
 mod codes;
 mod consent;
+mod device;
+mod devices;
 mod endpoint;
 mod families;
 mod grant;
@@ -14,11 +16,17 @@ mod request;
 mod revocation;
 
 pub(super) use self::{
-    consent::Consent, endpoint::authorize, grant::code_for_token, redirect::RedirectUri,
-    refresh::refresh_for_token, registration::register, revocation::revoke,
+    consent::Consent,
+    device::{DEVICE_CODE, device_authorization, device_code_for_token, device_page},
+    endpoint::authorize,
+    grant::code_for_token,
+    redirect::RedirectUri,
+    refresh::refresh_for_token,
+    registration::register,
+    revocation::revoke,
 };
 use crate::{
-    testing::authorization::{codes::Codes, families::Families},
+    testing::authorization::{codes::Codes, devices::Devices, families::Families},
     token::scope::Scopes,
 };
 
@@ -26,6 +34,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Authorization {
     codes: Codes,
+    devices: Devices,
     families: Families,
     consent: Consent,
     /// What clients that registered themselves may ask for; `None`: anything.
@@ -39,6 +48,12 @@ impl Authorization {
     }
 
     pub(super) fn new(consent: Consent, scopes: Option<Scopes>) -> Self {
-        Self { codes: Codes::default(), families: Families::default(), consent, scopes }
+        Self {
+            codes: Codes::default(),
+            devices: Devices::default(),
+            families: Families::default(),
+            consent,
+            scopes,
+        }
     }
 }

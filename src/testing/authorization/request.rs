@@ -77,18 +77,18 @@ impl AuthorizationRequest {
             AuthorizationError::InvalidRequest("code_challenge is missing, or no SHA-256 in base64url"),
         )?;
         let scope = client.granted(issuer, form.once("scope")?).ok_or(AuthorizationError::InvalidScope)?;
-        let mut resources: Vec<_> = form.all("resource").map(str::to_owned).collect();
-        if resources.is_empty() {
-            resources.extend(issuer.default_audience.clone());
-        } else if !resources.iter().all(|resource| is_resource(resource)) {
-            return Err(AuthorizationError::InvalidTarget);
-        }
-        if resources.is_empty() {
-            Err(AuthorizationError::InvalidTarget)
-        } else {
-            Ok((challenge, scope, resources))
-        }
+        let resources = resources(issuer, form).ok_or(AuthorizationError::InvalidTarget)?;
+        Ok((challenge, scope, resources))
     }
+}
+
+/// What tokens are asked for: the resources that are named, or else the issuer's default audience (RFC 8707 §2).
+pub(super) fn resources(issuer: &State, form: &Form) -> Option<Vec<String>> {
+    let named: Vec<_> = form.all("resource").map(str::to_owned).collect();
+    if named.is_empty() {
+        return issuer.default_audience.clone().map(|audience| vec![audience]);
+    }
+    named.iter().all(|resource| is_resource(resource)).then_some(named)
 }
 
 /// An absolute URI without fragment (RFC 8707 §2).

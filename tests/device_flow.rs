@@ -1,0 +1,188 @@
+//! A device without a browser gets a token from the embedded issuer once its user has said yes (RFC 8628).
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(unreachable_pub, reason = "shared by several test binaries")]
+#[path = "common/authorization.rs"]
+mod authorization;
+
+use std::time::Duration;
+
+use authorization::{BASIC, Form, RESOURCE, Scene, URL};
+use bearergate::PostContent;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn request() -> Form {
+    Form(vec![]).add("client_id", "app").add("scope", "read").add("resource", RESOURCE)
+}
+
+async fn begin(scene: &Scene, form: &Form) -> (StatusCode, Value) {
+    scene.post("/device_authorization", PostContent::form(form.text()), None).await
+}
+
+async fn begun(scene: &Scene) -> Value {
+    let (status, content) = begin(scene, &request()).await;
+    assert_eq!(status, StatusCode::OK, "{content}");
+    content
+}
+
+fn poll(content: &Value) -> Form {
+    let code = content["device_code"].as_str().unwrap();
+    Form(vec![]).add("grant_type", DEVICE_CODE).add("client_id", "app").add("device_code", code)
+}
+
+/// The user's browser at the page, with a code.
+async fn enter(scene: &Scene, code: &str) -> StatusCode {
+    let answer = scene.get("/device", &Form(vec![]).add("user_code", code)).await;
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert!(answer.headers.contains_key("content-security-policy"));
+    assert!(!String::from_utf8(answer.body).unwrap().contains(code), "nothing of the request is shown");
+    answer.status
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_gets_a_token_once_its_user_has_said_yes() {
+    let scene = Scene::new();
+    let content = begun(&scene).await;
+    assert_eq!((&content["expires_in"], &content["interval"]), (&json!(600), &json!(5)));
+    let user_code = content["user_code"].as_str().unwrap();
+    assert_eq!(content["verification_uri"], format!("{URL}/device"));
+    assert_eq!(content["verification_uri_complete"], format!("{URL}/device?user_code={user_code}"));
+
+    assert_eq!(scene.refused(&poll(&content), None).await, "authorization_pending");
+    // As people type it.
+    assert_eq!(enter(&scene, &user_code.to_lowercase().replace('-', " ")).await, StatusCode::OK);
+    scene.clock.advance(seconds(5));
+    let (status, token) = scene.token(&poll(&content), None).await;
+    assert_eq!(status, StatusCode::OK, "{token}");
+    let accepted = scene.accepted(RESOURCE, &token).await;
+    assert_eq!((accepted.subject(), accepted.client_id()), (Some("test-user"), Some("app")));
+    assert_eq!(accepted.scopes().collect::<Vec<_>>(), ["read"]);
+
+    // Once: for the device, and for its user.
+    scene.clock.advance(seconds(5));
+    assert_eq!(scene.refused(&poll(&content), None).await, "invalid_grant");
+    assert_eq!(enter(&scene, user_code).await, StatusCode::NOT_FOUND);
+    // And it goes on by itself.
+    let refresh = Form(vec![])
+        .add("grant_type", "refresh_token")
+        .add("client_id", "app")
+        .add("refresh_token", token["refresh_token"].as_str().unwrap());
+    assert_eq!(scene.token(&refresh, None).await.0, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_asks_too_often_has_to_wait_longer_each_time() {
+    let scene = Scene::new();
+    let content = begun(&scene).await;
+    // After so many seconds, the answer: five more each time that it came too soon (§3.5).
+    for (pause, error) in [
+        (0, "authorization_pending"),
+        (5, "authorization_pending"),
+        (4, "slow_down"),
+        (9, "slow_down"),
+        (14, "slow_down"),
+        (20, "authorization_pending"),
+        (20, "authorization_pending"),
+    ] {
+        scene.clock.advance(seconds(pause));
+        assert_eq!(scene.refused(&poll(&content), None).await, error, "after {pause} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_is_over_or_somebody_elses_gets_nothing() {
+    let scene = Scene::new();
+    let content = begun(&scene).await;
+    for (form, error) in [
+        (poll(&content).without("device_code"), "invalid_request"),
+        (poll(&content).set("device_code", "device-nobody"), "invalid_grant"),
+        (poll(&content).set("device_code", content["user_code"].as_str().unwrap()), "invalid_grant"),
+        (poll(&content).set("client_id", "other"), "invalid_grant"),
+        (poll(&content).set("client_id", "nobody"), "invalid_client"),
+    ] {
+        assert_eq!(scene.refused(&form, None).await, error, "{form:?}");
+    }
+    scene.clock.advance(seconds(600));
+    assert_eq!(enter(&scene, content["user_code"].as_str().unwrap()).await, StatusCode::NOT_FOUND);
+    assert_eq!(scene.refused(&poll(&content), None).await, "expired_token");
+    assert_eq!(scene.refused(&poll(&content), None).await, "invalid_grant");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_may_refuse() {
+    let scene = Scene::with(|issuer| issuer.denies_consent());
+    let content = begun(&scene).await;
+    assert_eq!(enter(&scene, content["user_code"].as_str().unwrap()).await, StatusCode::OK);
+    assert_eq!(scene.refused(&poll(&content), None).await, "access_denied");
+    scene.clock.advance(seconds(5));
+    assert_eq!(scene.refused(&poll(&content), None).await, "invalid_grant");
+}
+
+/// §5.1: of 2.5e10 codes somebody tries ten a minute.
+#[tokio::test(start_paused = true)]
+async fn nobody_finds_a_code_by_trying() {
+    let scene = Scene::new();
+    let content = begun(&scene).await;
+    let good = content["user_code"].as_str().unwrap();
+    for _ in 0..10 {
+        assert_eq!(enter(&scene, "WRNG-WRNG").await, StatusCode::NOT_FOUND);
+    }
+    // Not even the right one, for a minute.
+    assert_eq!(enter(&scene, good).await, StatusCode::TOO_MANY_REQUESTS);
+    scene.clock.advance(seconds(59));
+    assert_eq!(enter(&scene, good).await, StatusCode::TOO_MANY_REQUESTS);
+    scene.clock.advance(seconds(1));
+    assert_eq!(enter(&scene, good).await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_device_may_not_have_it_does_not_begin() {
+    let scene = Scene::new();
+    for (form, error) in [
+        (request().without("client_id"), "invalid_client"),
+        (request().set("client_id", "nobody"), "invalid_client"),
+        (request().set("client_id", "cab"), "invalid_client"),
+        (request().set("scope", "admin"), "invalid_scope"),
+        (request().add("scope", "read"), "invalid_request"),
+        (request().without("resource"), "invalid_target"),
+        (request().set("resource", "no uri"), "invalid_target"),
+    ] {
+        let (status, content) = begin(&scene, &form).await;
+        assert!(status.is_client_error(), "{form:?}");
+        assert_eq!(content["error"], error, "{form:?}");
+    }
+    let confidential = PostContent::form(request().without("client_id").text());
+    assert_eq!(scene.post("/device_authorization", confidential, Some(BASIC[0])).await.0, StatusCode::OK);
+    // And they are bounded in number.
+    let mut answer = (StatusCode::OK, Value::Null);
+    for _ in 0..1024 {
+        answer = begin(&scene, &request()).await;
+    }
+    assert_eq!(
+        (answer.0, &answer.1["error"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("temporarily_unavailable"))
+    );
+    scene.clock.advance(seconds(600));
+    begun(&scene).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_asks_for_the_code() {
+    let scene = Scene::new();
+    let answer = scene.get("/device", &Form(vec![])).await;
+    assert_eq!(
+        (answer.status, &*answer.headers["content-type"].to_str().unwrap()),
+        (StatusCode::OK, "text/html; charset=utf-8")
+    );
+    let page = String::from_utf8(answer.body).unwrap();
+    for part in ["lang=\"en\"", "<label>", "name=\"user_code\"", "<button>", "not for production"] {
+        assert!(page.contains(part), "{page}");
+    }
+}
