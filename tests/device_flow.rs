@@ -178,7 +178,7 @@ async fn the_page_asks_for_the_code() {
     let scene = Scene::new();
     let answer = scene.get("/device", &Form(vec![])).await;
     assert_eq!(
-        (answer.status, &*answer.headers["content-type"].to_str().unwrap()),
+        (answer.status, answer.headers["content-type"].to_str().unwrap()),
         (StatusCode::OK, "text/html; charset=utf-8")
     );
     let page = String::from_utf8(answer.body).unwrap();

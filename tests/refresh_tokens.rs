@@ -8,7 +8,9 @@ mod authorization;
 use std::time::Duration;
 
 use authorization::{BASIC, Form, RESOURCE, Scene};
-use bearergate::{PostContent, testing::Endpoint};
+use bearergate::{
+    AuthErrorKind, Claims, ClientAuth, PostContent, Presented, ResourceServer, testing::Endpoint,
+};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -171,6 +173,52 @@ async fn rfc_7009_section_2_2_what_is_not_known_is_over_and_a_jwt_goes_on() {
     // As a test does it, whosever it is.
     assert!(scene.issuer.revoke(content["refresh_token"].as_str().unwrap()));
     assert_eq!(scene.refused(&refresh(&content), None).await, "invalid_grant");
+}
+
+/// Whatever the flow, a client gets the kind of token that it is set up for.
+#[tokio::test(start_paused = true)]
+async fn a_client_may_get_tokens_that_only_the_issuer_can_read() {
+    let scene = Scene::with(|issuer| issuer.opaque_tokens_for("app").opaque_tokens_for("machine"));
+    let auth = ClientAuth::basic("cab", "secret");
+    let api = ResourceServer::builder(RESOURCE)
+        .trust(scene.issuer.introspected(auth))
+        .http_client(scene.issuer.fetch())
+        .clock(scene.clock.clone())
+        .build()
+        .unwrap();
+    let accepted = async |content: &Value| {
+        let token = content["access_token"].as_str().unwrap();
+        assert_eq!(token.split('.').count(), 1, "{token}");
+        api.validate::<Claims>(&Presented::bearer(token)).await
+    };
+    let first = consented(&scene).await;
+    let token = accepted(&first).await.unwrap();
+    assert_eq!((token.subject(), token.client_id()), (Some("test-user"), Some("app")));
+    assert_eq!(token.scopes().collect::<Vec<_>>(), ["read", "write"]);
+    let next = refreshed(&scene, &refresh(&first)).await;
+    assert!(accepted(&next).await.is_ok());
+
+    // One that is ended is over, once nothing is remembered of it.
+    let text = next["access_token"].as_str().unwrap();
+    assert_eq!(revoke(&scene, text, "app").await, (StatusCode::OK, String::new()));
+    api.cached_tokens().forget(text);
+    assert_eq!(accepted(&next).await.unwrap_err().kind(), AuthErrorKind::Inactive);
+    scene.clock.advance(Duration::from_secs(400));
+    assert!(accepted(&first).await.is_err(), "expired");
+
+    // They are bounded in number, and those that are over make room.
+    let machine = Form(vec![])
+        .add("grant_type", "client_credentials")
+        .add("client_id", "machine")
+        .add("client_secret", "secret")
+        .add("resource", RESOURCE);
+    let mut status = StatusCode::OK;
+    for _ in 0..=10_000 {
+        status = scene.token(&machine, None).await.0;
+    }
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    scene.clock.advance(Duration::from_secs(300));
+    assert_eq!(scene.token(&machine, None).await.0, StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]

@@ -105,6 +105,17 @@ impl TestIssuerBuilder {
         self
     }
 
+    /// Gives a client that is registered already access tokens that only the issuer can read: its introspection endpoint knows them
+    /// (RFC 7662), and its clients may [end](crate::testing::Endpoint::Revocation) them. **Default:** JWTs (RFC 9068).
+    ///
+    /// # Panics
+    ///
+    /// If there is no such client.
+    pub fn opaque_tokens_for(mut self, id: &str) -> Self {
+        self.clients.get_mut(id).expect("a client of this name is registered").is_opaque = true;
+        self
+    }
+
     /// Has these scopes, which the metadata names: a client that registered itself may ask for no other. **Default:** any.
     pub fn scopes(mut self, scopes: Scopes) -> Self {
         self.scopes = Some(scopes);

@@ -35,7 +35,9 @@ use crate::{
 /// It serves metadata (RFC 8414, OpenID Connect Discovery), a JWK Set, a token endpoint for client credentials, and an
 /// introspection endpoint (RFC 7662) for its [clients](TestIssuerBuilder::client). Clients that act for a user get authorization
 /// codes (RFC 6749 §4.1) with PKCE by S256 (RFC 7636), for one resource or several (RFC 8707); those that it does not know may
-/// [register](Endpoint::Registration) as public clients. Nobody signs in: [one user](TestIssuerBuilder::consents_as) consents at
+/// [register](Endpoint::Registration) as public clients. With a token comes a refresh token (RFC 6749 §6), which is replaced with each use
+/// and can be [ended](Endpoint::Revocation) (RFC 7009); devices without a browser get a [code for their user](Endpoint::DeviceAuthorization)
+/// (RFC 8628). Nobody signs in: [one user](TestIssuerBuilder::consents_as) consents at
 /// once.
 #[derive(Clone)]
 pub struct TestIssuer {

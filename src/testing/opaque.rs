@@ -15,6 +15,7 @@ use crate::{
     introspection::auth::ClientAuth,
     server::issuer::Issuer,
     testing::{
+        authorization::unguessable,
         issuer::{State, TestIssuer},
         mint::DEFAULT_LIFETIME,
         token_endpoint::TokenError,
@@ -113,8 +114,8 @@ impl TestIssuer {
     /// This issuer as one that a resource server asks about each token. The credentials are those of one of its
     /// [clients](super::TestIssuerBuilder::client), by [`ClientAuth::basic`], [`ClientAuth::post`] or
     /// [`ClientAuth::client_secret_jwt`], or by [`ClientAuth::private_key_jwt`] for one
-    /// [with a key](super::TestIssuerBuilder::client_with_key). The endpoint knows [opaque tokens](Self::opaque_token) alone; a JWT is not
-    /// active to it.
+    /// [with a key](super::TestIssuerBuilder::client_with_key). The endpoint knows [opaque tokens](Self::opaque_token), and those of
+    /// [clients that get such](super::TestIssuerBuilder::opaque_tokens_for); a JWT is not active to it.
     pub fn introspected(&self, auth: ClientAuth) -> Issuer {
         Issuer::introspect(self.url(), format!("{}/introspect", self.url()), auth).allow_http_on_loopback()
     }
@@ -165,6 +166,21 @@ impl OpaqueTokens {
         self.lock().remove(token).is_some()
     }
 
+    /// A token with these claims, if not too many are out.
+    pub(super) fn keep(&self, mut claims: Map<String, Value>, now: UnixTime) -> Option<String> {
+        let mut known = self.lock();
+        if known.len() >= MAX_TOKENS {
+            known.retain(|_, claims| !is_over(claims, now));
+        }
+        if known.len() >= MAX_TOKENS {
+            return None;
+        }
+        claims.insert("token_type".into(), "Bearer".into());
+        let token = unguessable("opaque");
+        known.insert(token.clone(), claims);
+        Some(token)
+    }
+
     /// Only the client's own (RFC 7009 §2.1).
     pub(super) fn revoke_of(&self, token: &str, client_id: &str) -> Result<bool, TokenError> {
         let mut known = self.lock();
@@ -180,11 +196,8 @@ impl OpaqueTokens {
     /// RFC 7662 §2.2.
     pub(super) fn introspect(&self, token: &str, now: UnixTime) -> Value {
         let known = self.lock().get(token).cloned();
-        let is_over = |claims: &Map<String, Value>| {
-            claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| exp <= now.as_secs())
-        };
         match known {
-            Some(mut claims) if !is_over(&claims) => {
+            Some(mut claims) if !is_over(&claims, now) => {
                 claims.entry("active").or_insert(Value::Bool(true));
                 Value::Object(claims)
             }
@@ -192,3 +205,10 @@ impl OpaqueTokens {
         }
     }
 }
+
+fn is_over(claims: &Map<String, Value>, now: UnixTime) -> bool {
+    claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| exp <= now.as_secs())
+}
+
+/// Those that clients ask for: more than a demonstration has within the five minutes that one is good for.
+const MAX_TOKENS: usize = 10_000;

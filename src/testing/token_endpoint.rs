@@ -4,7 +4,7 @@ use http::{
     HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, WWW_AUTHENTICATE},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::testing::{
     authorization::{DEVICE_CODE, code_for_token, device_code_for_token, refresh_for_token},
@@ -44,21 +44,34 @@ fn client_credentials(
     let audience =
         audience.ok_or(TokenError::InvalidTarget("name the audience in the parameter `resource`"))?;
     let scope = client.granted(issuer, form.once("scope")?).ok_or(TokenError::InvalidScope)?;
-    Ok(token_response(issuer.token().audience(audience).subject(id).client_id(id), &scope, None))
+    token_response(issuer, issuer.token().audience(audience).subject(id).client_id(id), &scope, None)
 }
 
-/// RFC 6749 §5.1.
-pub(super) fn token_response(token: TokenBuilder, scope: &str, refresh: Option<String>) -> Response<Vec<u8>> {
+/// RFC 6749 §5.1: a JWT, or a text that says nothing, as the client is set up.
+pub(super) fn token_response(
+    issuer: &State,
+    token: TokenBuilder,
+    scope: &str,
+    refresh: Option<String>,
+) -> Result<Response<Vec<u8>>, TokenError> {
     let mut content = json!({"token_type": "Bearer", "expires_in": DEFAULT_LIFETIME.as_secs()});
     let token = if scope.is_empty() { token } else { token.scope(scope) };
+    let client = token.claims.get("client_id").and_then(Value::as_str);
+    let is_opaque = client.is_some_and(|id| issuer.clients.get(id).is_some_and(|client| client.is_opaque));
+    let access_token = if is_opaque {
+        let kept = issuer.opaque.keep(token.claims, issuer.clock.wall());
+        kept.ok_or(TokenError::TemporarilyUnavailable)?
+    } else {
+        token.mint()
+    };
     if let Some(members) = content.as_object_mut() {
-        members.insert("access_token".into(), token.mint().into());
+        members.insert("access_token".into(), access_token.into());
         members.extend(refresh.map(|token| ("refresh_token".to_owned(), token.into())));
         members.extend((!scope.is_empty()).then(|| ("scope".to_owned(), scope.into())));
     }
     let mut response = json_response(StatusCode::OK, &content);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    Ok(response)
 }
 
 /// RFC 6749 §5.2, RFC 8707 §2.
@@ -96,7 +109,7 @@ impl TokenError {
             Self::TemporarilyUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
-                "too many devices wait, try again in ten minutes",
+                "too many devices wait, or too many tokens are out: try again in ten minutes",
             ),
             Self::InvalidClient => (
                 StatusCode::UNAUTHORIZED,

@@ -102,7 +102,7 @@ pub(in crate::testing) fn device_code_for_token(
     // What is named here beside it does not count: the user consented to what was named first.
     let token = audience(token, &Form::parse(b""), &consented);
     let refresh = issuer.authorization.families.begin(family_name(), consented.clone(), issuer.clock.wall());
-    Ok(token_response(token, &consented.scope, refresh))
+    token_response(issuer, token, &consented.scope, refresh)
 }
 
 /// RFC 8628 §3.4.

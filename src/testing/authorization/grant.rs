@@ -51,7 +51,7 @@ pub(in crate::testing) fn code_for_token(
     let token = issuer.token().subject(&consented.subject).client_id(client_id);
     let token = audience(token, form, &consented);
     let refresh = issuer.authorization.families.begin(family, consented.clone(), issuer.clock.wall());
-    Ok(token_response(token, &consented.scope, refresh))
+    token_response(issuer, token, &consented.scope, refresh)
 }
 
 /// Fewer resources than the user consented to, but no other (RFC 8707 §2.2).

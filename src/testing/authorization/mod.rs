@@ -20,6 +20,7 @@ pub(super) use self::{
     device::{DEVICE_CODE, device_authorization, device_code_for_token, device_page},
     endpoint::authorize,
     grant::code_for_token,
+    random::unguessable,
     redirect::RedirectUri,
     refresh::refresh_for_token,
     registration::register,

@@ -28,5 +28,5 @@ pub(in crate::testing) fn refresh_for_token(
         })?;
     let scope = scope.unwrap_or(&consented.scope);
     let token = issuer.token().subject(&consented.subject).client_id(client_id);
-    Ok(token_response(audience(token, form, &consented), scope, Some(next)))
+    token_response(issuer, audience(token, form, &consented), scope, Some(next))
 }
