@@ -1,9 +1,10 @@
-//! The example `explain`, run as a program.
+//! Examples that are run as programs.
 #![allow(
     unreachable_pub,
+    dead_code,
     clippy::unwrap_used,
     clippy::disallowed_types,
-    reason = "helpers of tests, and the times of files"
+    reason = "helpers of tests, of which each binary uses some, and the times of files"
 )]
 
 use std::{
@@ -33,7 +34,7 @@ impl Ended {
 }
 
 pub fn explain(arguments: &[&str], input: &str) -> Ended {
-    let mut child = Command::new(tool())
+    let mut child = Command::new(example("explain"))
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -50,21 +51,21 @@ pub fn explain(arguments: &[&str], input: &str) -> Ended {
     }
 }
 
-/// The tool, beside this test. A run of this test alone builds no example: then it is built here.
-fn tool() -> PathBuf {
+/// An example, beside this test. A run of this test alone builds no example: then it is built here.
+pub fn example(name: &str) -> PathBuf {
     let this = env::current_exe().unwrap();
     let profile = this.parent().unwrap().parent().unwrap();
-    let tool = profile.join("examples").join(format!("explain{}", env::consts::EXE_SUFFIX));
+    let tool = profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
     let built = fs::metadata(&tool).and_then(|metadata| metadata.modified());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     if built.is_ok_and(|built| newest(&root.join("src")).max(newest(&root.join("examples"))) <= built) {
         return tool;
     }
-    let name = profile.file_name().unwrap().to_str().unwrap();
+    let profile_name = profile.file_name().unwrap().to_str().unwrap();
     let built = Command::new(env!("CARGO"))
         .current_dir(root)
-        .args(["build", "--quiet", "--example", "explain"])
-        .args(["--profile", if name == "debug" { "dev" } else { name }])
+        .args(["build", "--quiet", "--example", name])
+        .args(["--profile", if profile_name == "debug" { "dev" } else { profile_name }])
         .arg("--target-dir")
         .arg(profile.parent().unwrap())
         .status();

@@ -1,0 +1,136 @@
+//! The embedded issuer alone, for services in any language that are tested against it. It is for loopback and never for production:
+//! whoever reaches it gets in.
+//!
+//! ```sh
+//! cargo run --example issuer -- --port 4000 --audience https://api.example.com
+//! cargo run --example issuer -- --fault jwks=slow --fault token=down
+//! ```
+//!
+//! It prints the address of its metadata and commands to try, and serves until Ctrl-C.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its reader")]
+
+use std::{env, error::Error, process::ExitCode, time::Duration};
+
+use axum::http::StatusCode;
+use bearergate::{
+    scopes,
+    testing::{Endpoint, Fault, TestIssuer},
+};
+
+const USAGE: &str = "\
+usage: issuer [--port PORT] [--audience AUD] [--opaque] [--fault ENDPOINT=FAULT]...
+
+  --port PORT             listens on this port of 127.0.0.1; default: any free one
+  --audience AUD          the `aud` of tokens for which no `resource` is named; default: https://api.example.com
+  --opaque                gives the client `shop` opaque access tokens; default: JWTs
+  --fault ENDPOINT=FAULT  breaks the answers of one of authorization, introspection, jwks, metadata, registration, revocation, token:
+                          down (503), empty-set, hang, html, slow (3 s), truncated; may be repeated
+  --help                  prints this";
+
+struct Settings {
+    port: u16,
+    audience: String,
+    opaque: bool,
+    faults: Vec<(Endpoint, Fault)>,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let settings = match settings(env::args().skip(1)) {
+        Ok(Some(settings)) => settings,
+        Ok(None) => {
+            println!("{USAGE}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(wrong) => {
+            eprintln!("issuer: {wrong}\n\n{USAGE}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let mut builder = TestIssuer::builder()
+        .port(settings.port)
+        .default_audience(&settings.audience)
+        .client("shop", "secret", scopes!["read", "write"])
+        .public_client("app", ["http://127.0.0.1/callback"], scopes!["read", "write"])
+        .scopes(scopes!["read", "write"])
+        .consents_as("ann");
+    if settings.opaque {
+        builder = builder.opaque_tokens_for("shop");
+    }
+    let issuer = builder.start().await?;
+    for (endpoint, fault) in settings.faults {
+        issuer.faults().set(endpoint, fault);
+    }
+    print!("{}", instructions(issuer.url()));
+    tokio::signal::ctrl_c().await?;
+    println!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn instructions(url: &str) -> String {
+    format!(
+        "{url}/.well-known/openid-configuration\n\
+         \n\
+         A test issuer, NOT FOR PRODUCTION: it has no passwords, and `ann` consents to everything. Clients: `shop` with the secret\n\
+         `secret`, and `app`, a public one with http://127.0.0.1/callback at any port; others may register.\n\
+         \n\
+         A token by client credentials:\n  \
+         curl {url}/token -u shop:secret -d grant_type=client_credentials -d scope=read\n\
+         What it says of an opaque one:\n  \
+         curl {url}/introspect -u shop:secret -d token=TOKEN\n\
+         A device: what to show its user, who opens `verification_uri_complete`, and then its token:\n  \
+         curl {url}/device_authorization -d client_id=app -d scope=read\n  \
+         curl {url}/token -d client_id=app -d grant_type=urn:ietf:params:oauth:grant-type:device_code -d device_code=CODE\n\
+         Another token for a refresh token, and its end:\n  \
+         curl {url}/token -d client_id=app -d grant_type=refresh_token -d refresh_token=TOKEN\n  \
+         curl {url}/revoke -d client_id=app -d token=TOKEN\n\
+         \n\
+         Ctrl-C stops it.\n"
+    )
+}
+
+/// `None` where help is asked for.
+fn settings(mut arguments: impl Iterator<Item = String>) -> Result<Option<Settings>, String> {
+    let mut settings = Settings {
+        port: 0,
+        audience: "https://api.example.com".to_owned(),
+        opaque: false,
+        faults: Vec::new(),
+    };
+    while let Some(option) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{option} needs a value behind it"));
+        match option.as_str() {
+            "--port" => settings.port = value()?.parse().map_err(|_| "--port is a number up to 65535")?,
+            "--audience" => settings.audience = value()?,
+            "--opaque" => settings.opaque = true,
+            "--fault" => settings.faults.push(fault(&value()?)?),
+            "--help" => return Ok(None),
+            unknown => return Err(format!("{unknown} is no option")),
+        }
+    }
+    Ok(Some(settings))
+}
+
+fn fault(text: &str) -> Result<(Endpoint, Fault), String> {
+    let (endpoint, fault) = text.split_once('=').ok_or("--fault is ENDPOINT=FAULT")?;
+    let endpoint = match endpoint {
+        "authorization" => Endpoint::Authorization,
+        "introspection" => Endpoint::Introspection,
+        "jwks" => Endpoint::Jwks,
+        "metadata" => Endpoint::Metadata,
+        "registration" => Endpoint::Registration,
+        "revocation" => Endpoint::Revocation,
+        "token" => Endpoint::Token,
+        unknown => return Err(format!("{unknown} is no endpoint")),
+    };
+    let fault = match fault {
+        "down" => Fault::Status(StatusCode::SERVICE_UNAVAILABLE),
+        "empty-set" => Fault::EmptySet,
+        "hang" => Fault::Hang,
+        "html" => Fault::Html,
+        "slow" => Fault::Slow(Duration::from_secs(3)),
+        "truncated" => Fault::Truncated,
+        unknown => return Err(format!("{unknown} is no fault")),
+    };
+    Ok((endpoint, fault))
+}
