@@ -85,7 +85,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Answer::Token { access_token } => break access_token,
             // §3.5
             Answer::Error { error } if error == "authorization_pending" => (),
-            Answer::Error { error } if error == "slow_down" => interval += Duration::from_secs(5),
+            Answer::Error { error } if error == "slow_down" => {
+                interval = interval.saturating_add(Duration::from_secs(5));
+            }
             Answer::Error { error } => return Err(error.into()),
         }
         tokio::select! {

@@ -9,7 +9,15 @@
 //! It prints the address of its metadata and commands to try, and serves until Ctrl-C.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its reader")]
 
-use std::{env, error::Error, process::ExitCode, time::Duration};
+use std::{
+    env,
+    error::Error,
+    future::{Future as _, poll_fn},
+    pin::pin,
+    process::ExitCode,
+    task::Poll,
+    time::Duration,
+};
 
 use axum::http::StatusCode;
 use bearergate::{
@@ -61,8 +69,13 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     for (endpoint, fault) in settings.faults {
         issuer.faults().set(endpoint, fault);
     }
-    print!("{}", instructions(issuer.url()));
-    tokio::signal::ctrl_c().await?;
+    // Listened to from here on, so that whoever has read the instructions can stop it.
+    let mut stopped = pin!(tokio::signal::ctrl_c());
+    let is_stopped = poll_fn(|context| Poll::Ready(stopped.as_mut().poll(context).is_ready())).await;
+    if !is_stopped {
+        print!("{}", instructions(issuer.url()));
+        stopped.await?;
+    }
     println!("stopped");
     Ok(ExitCode::SUCCESS)
 }
