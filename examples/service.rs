@@ -33,27 +33,27 @@ struct Granted {
 struct Caller {
     client: reqwest::Client,
     token_endpoint: String,
-    token: Option<(String, Instant)>,
+    /// Since when it is there, and for how long it is good.
+    token: Option<(String, Instant, Duration)>,
     asked: u32,
 }
 
 impl Caller {
     /// A token that is good for a while yet.
     async fn token(&mut self) -> Outcome<String> {
-        let soon = Instant::now() + AHEAD;
-        if let Some((token, end)) = &self.token
-            && soon < *end
+        if let Some((token, since, lifetime)) = &self.token
+            && since.elapsed().saturating_add(AHEAD) < *lifetime
         {
             return Ok(token.clone());
         }
-        self.asked += 1;
+        self.asked = self.asked.saturating_add(1);
+        let since = Instant::now();
         let request = self.client.post(&self.token_endpoint).basic_auth("reports", Some("secret"));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
         let answer =
             request.body("grant_type=client_credentials&scope=read").send().await?.error_for_status()?;
         let Granted { access_token, expires_in } = serde_json::from_slice(&answer.bytes().await?)?;
-        let end = Instant::now() + Duration::from_secs(expires_in);
-        self.token = Some((access_token.clone(), end));
+        self.token = Some((access_token.clone(), since, Duration::from_secs(expires_in)));
         Ok(access_token)
     }
 
