@@ -66,6 +66,8 @@ pub(super) struct Client {
     scopes: Option<Scopes>,
     /// Where it may let users be sent.
     pub(super) redirect_uris: Vec<RedirectUri>,
+    /// What it calls itself, which nobody has checked.
+    pub(super) name: Option<String>,
 }
 
 /// What a client shows that it is the one.
@@ -78,11 +80,15 @@ enum Proof {
 
 impl Client {
     pub(super) fn with_secret(secret: String, scopes: Scopes) -> Self {
-        Self { proof: Proof::Secret(secret), scopes: Some(scopes), redirect_uris: Vec::new() }
+        Self { proof: Proof::Secret(secret), scopes: Some(scopes), redirect_uris: Vec::new(), name: None }
     }
 
     pub(super) fn public(redirect_uris: Vec<RedirectUri>, scopes: Option<Scopes>) -> Self {
-        Self { proof: Proof::Nothing, scopes, redirect_uris }
+        Self { proof: Proof::Nothing, scopes, redirect_uris, name: None }
+    }
+
+    pub(super) fn named(self, name: Option<String>) -> Self {
+        Self { name, ..self }
     }
 
     /// Panics for a JWK that is no public signature key which this build can use.
@@ -92,7 +98,7 @@ impl Client {
         let skipped = keys.skipped().first().map(|skipped| skipped.reason.to_string());
         assert_eq!(skipped, None, "the client's key is a public signature key that this build can use");
         assert!(!keys.is_empty(), "the client's key is missing");
-        Self { proof: Proof::Key(keys), scopes: Some(scopes), redirect_uris: Vec::new() }
+        Self { proof: Proof::Key(keys), scopes: Some(scopes), redirect_uris: Vec::new(), name: None }
     }
 
     pub(super) fn is_public(&self) -> bool {

@@ -8,8 +8,10 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// The authorization endpoint, which sends users back to their client.
+    /// The authorization endpoint, which sends users back to their client, or asks them first.
     Authorization,
+    /// Where the [page](super::TestIssuerBuilder::users) that asks users sends what they decided.
+    Consent,
     /// The introspection endpoint (RFC 7662).
     Introspection,
     /// The JWK Set.
@@ -33,6 +35,7 @@ impl Endpoint {
             ) => Some(Self::Metadata),
             (&Method::GET, "/authorize") => Some(Self::Authorization),
             (&Method::GET, "/jwks") => Some(Self::Jwks),
+            (&Method::POST, "/consent") => Some(Self::Consent),
             (&Method::POST, "/introspect") => Some(Self::Introspection),
             (&Method::POST, "/register") => Some(Self::Registration),
             (&Method::POST, "/revoke") => Some(Self::Revocation),

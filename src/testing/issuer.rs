@@ -36,7 +36,7 @@ use crate::{
 /// introspection endpoint (RFC 7662) for its [clients](TestIssuerBuilder::client). Clients that act for a user get authorization
 /// codes (RFC 6749 §4.1) with PKCE by S256 (RFC 7636), for one resource or several (RFC 8707); those that it does not know may
 /// [register](Endpoint::Registration) as public clients. Nobody signs in: [one user](TestIssuerBuilder::consents_as) consents at
-/// once.
+/// once, or a page asks whoever opens it [which user](TestIssuerBuilder::users) they are.
 #[derive(Clone)]
 pub struct TestIssuer {
     pub(super) state: Arc<State>,
@@ -170,7 +170,7 @@ impl State {
             url,
             default_audience: settings.default_audience,
             clients: Clients::new(settings.clients),
-            authorization: Authorization::new(settings.consent, settings.scopes),
+            authorization: Authorization::new(settings.consent, settings.explained, settings.scopes),
             clock: settings.clock,
             algorithms: settings.algorithms,
             keys: Mutex::default(),

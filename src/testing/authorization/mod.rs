@@ -2,9 +2,14 @@
 
 mod codes;
 mod consent;
+mod content_policy;
+mod decision;
 mod endpoint;
 mod families;
 mod grant;
+mod html;
+mod page;
+mod pending;
 mod pkce;
 mod random;
 mod redirect;
@@ -12,13 +17,16 @@ mod refresh;
 mod registration;
 mod request;
 mod revocation;
+mod same_origin;
+
+use std::collections::HashMap;
 
 pub(super) use self::{
-    consent::Consent, endpoint::authorize, grant::code_for_token, redirect::RedirectUri,
+    consent::Consent, decision::decide, endpoint::authorize, grant::code_for_token, redirect::RedirectUri,
     refresh::refresh_for_token, registration::register, revocation::revoke,
 };
 use crate::{
-    testing::authorization::{codes::Codes, families::Families},
+    testing::authorization::{codes::Codes, families::Families, pending::Pending},
     token::scope::Scopes,
 };
 
@@ -28,6 +36,9 @@ pub(super) struct Authorization {
     codes: Codes,
     families: Families,
     consent: Consent,
+    /// What scopes mean, in words for users.
+    explained: HashMap<String, String>,
+    pending: Pending,
     /// What clients that registered themselves may ask for; `None`: anything.
     pub(super) scopes: Option<Scopes>,
 }
@@ -38,7 +49,14 @@ impl Authorization {
         self.families.revoke(token, None).unwrap_or(false)
     }
 
-    pub(super) fn new(consent: Consent, scopes: Option<Scopes>) -> Self {
-        Self { codes: Codes::default(), families: Families::default(), consent, scopes }
+    pub(super) fn new(consent: Consent, explained: HashMap<String, String>, scopes: Option<Scopes>) -> Self {
+        Self {
+            codes: Codes::default(),
+            families: Families::default(),
+            consent,
+            explained,
+            pending: Pending::default(),
+            scopes,
+        }
     }
 }
