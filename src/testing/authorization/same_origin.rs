@@ -1,6 +1,9 @@
 //! Does a form come from our own page?
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::HOST, header::ORIGIN};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{HOST, ORIGIN},
+};
 
 use crate::testing::issuer::State;
 
@@ -9,11 +12,11 @@ use crate::testing::issuer::State;
 /// Under `no-referrer` the page's own form has the origin `null` (Fetch §3.2), as has that of a page in a sandbox: then
 /// `Sec-Fetch-Site` decides. `same-site` is not enough, for that is every port of this machine.
 pub(super) fn is_of_another_site(issuer: &State, headers: &HeaderMap) -> bool {
-    let mut sites = headers.get_all(SEC_FETCH_SITE).iter().peekable();
-    let is_known_to_be_ours = sites.peek().is_some();
-    let is_strange =
-        |origin: &HeaderValue| !(is_known_to_be_ours && origin == "null" || is_ours(issuer, headers, origin));
-    sites.any(|site| site != "same-origin") || headers.get_all(ORIGIN).iter().any(is_strange)
+    let says_its_site = headers.contains_key(SEC_FETCH_SITE);
+    let is_good =
+        |origin: &HeaderValue| (says_its_site && origin == "null") || is_ours(issuer, headers, origin);
+    headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "same-origin")
+        || !headers.get_all(ORIGIN).iter().all(is_good)
 }
 
 /// By its own name, or by the one of loopback that the browser used.
