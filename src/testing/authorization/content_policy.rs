@@ -25,10 +25,11 @@ pub(super) fn guard(headers: &mut HeaderMap, nonce: &str, way_back: Option<&str>
     );
 }
 
-/// Browsers hold the redirect behind a form to `form-action` too, and the redirects behind that one. On loopback an application often
-/// goes on to another port of its own, so all ports of loopback are good.
+/// Browsers such as Chromium hold the redirect behind a form to `form-action` too, and those behind that one. On loopback an
+/// application often goes on to another port of its own, so all ports of loopback are good.
 ///
-/// A policy cannot name any address but 127.0.0.1 (CSP3 §6.7.2.9), nor every name that a URL can have: there the scheme has to do.
+/// A policy cannot name any address but 127.0.0.1 (CSP3, host-part match), nor every name that a URL can have: there the scheme
+/// has to do.
 fn source(redirect_uri: &str) -> String {
     let Ok(url) = Url::parse(redirect_uri) else { return String::new() };
     let is_plain = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || b"-.".contains(&octet);

@@ -9,8 +9,8 @@ use crate::testing::issuer::State;
 
 /// Whether a browser says that another site sent it. Who says nothing is no browser, and nobody's user.
 ///
-/// Under `no-referrer` the page's own form has the origin `null` (Fetch §3.2), as has that of a page in a sandbox: then
-/// `Sec-Fetch-Site` decides. `same-site` is not enough, for that is every port of this machine.
+/// Under `no-referrer` the page's own form has the origin `null` (Fetch, "The `Origin` header"), as has that of a page in a
+/// sandbox: then `Sec-Fetch-Site` decides. `same-site` is not enough, for that is every port of this machine.
 pub(super) fn is_of_another_site(issuer: &State, headers: &HeaderMap) -> bool {
     let says_its_site = headers.contains_key(SEC_FETCH_SITE);
     let is_good =
@@ -25,5 +25,5 @@ fn is_ours(issuer: &State, headers: &HeaderMap, origin: &HeaderValue) -> bool {
     *origin == issuer.url || host.is_some_and(|host| *origin == format!("http://{host}"))
 }
 
-/// W3C Fetch Metadata §2.4.
+/// Of W3C Fetch Metadata. Scripts cannot set it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
