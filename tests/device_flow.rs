@@ -8,7 +8,7 @@ mod authorization;
 use std::time::Duration;
 
 use authorization::{BASIC, Form, RESOURCE, Scene, URL};
-use bearergate::PostContent;
+use bearergate::{Fetch as _, FetchRequest, PostContent};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -182,7 +182,61 @@ async fn the_page_asks_for_the_code() {
         (StatusCode::OK, "text/html; charset=utf-8")
     );
     let page = String::from_utf8(answer.body).unwrap();
-    for part in ["lang=\"en\"", "<label>", "name=\"user_code\"", "<button>", "not for production"] {
+    for part in [
+        "lang=\"en\"",
+        "<label for=\"user_code\">",
+        "name=\"user_code\"",
+        "<button type=\"submit\">",
+        "not for production",
+    ] {
         assert!(page.contains(part), "{page}");
     }
+}
+
+/// Where users are asked, the page shows what the device wants, and the same users.
+#[tokio::test(start_paused = true)]
+async fn where_users_are_asked_they_decide_on_the_page() {
+    let scene =
+        Scene::with(|issuer| issuer.users(["ann", "ben"]).scope_explained("read", "Read <everything>"));
+    let page = async |code: &str| {
+        let answer = scene.get("/device", &Form(vec![]).add("user_code", code)).await;
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    };
+    let decide = async |form: Form| scene.ask("/device", PostContent::form(form.text()), None).await.0;
+    for (user, decision, error) in [("ben", "allow", None), ("ann", "deny", Some("access_denied"))] {
+        let content = begun(&scene).await;
+        let code = content["user_code"].as_str().unwrap();
+        let (status, shown) = page(code).await;
+        assert_eq!(status, StatusCode::OK);
+        for part in
+            ["value=\"ann\"", "value=\"ben\"", "Read &lt;everything&gt;", RESOURCE, code, "<code>app</code>"]
+        {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        // To look at it decides nothing, and neither does a form without a decision.
+        assert_eq!(scene.refused(&poll(&content), None).await, "authorization_pending");
+        let form = || Form(vec![]).add("user_code", code).add("user", user).add("decision", decision);
+        for nothing in
+            [form().without("decision"), form().without("user_code"), form().set("decision", "maybe")]
+        {
+            assert_eq!(decide(nothing).await, StatusCode::BAD_REQUEST);
+        }
+        assert_eq!(decide(form().set("user", "eve").set("decision", "allow")).await, StatusCode::BAD_REQUEST);
+        assert_eq!(decide(form()).await, StatusCode::OK);
+        assert_eq!(decide(form()).await, StatusCode::NOT_FOUND, "once");
+        scene.clock.advance(seconds(5));
+        match error {
+            Some(error) => assert_eq!(scene.refused(&poll(&content), None).await, error),
+            None => {
+                let (_, token) = scene.token(&poll(&content), None).await;
+                assert_eq!(scene.accepted(RESOURCE, &token).await.subject(), Some(user));
+            }
+        }
+    }
+    assert_eq!(page("WRNG-WRNG").await.0, StatusCode::NOT_FOUND);
+    // Where nobody is asked there is nothing to decide.
+    let settled = Scene::new();
+    let form = PostContent::form("user_code=x&user=ann&decision=allow");
+    let request = FetchRequest::get(format!("{URL}/device").parse().unwrap(), "*/*", 4096).posting(form);
+    assert_eq!(settled.issuer.fetch().fetch(request).await.unwrap().status, StatusCode::NOT_FOUND);
 }

@@ -11,7 +11,7 @@ use crate::{
         issuer::{State, TestIssuer},
         serve,
     },
-    token::scope::Scopes,
+    token::scope::{Scope, Scopes},
 };
 
 /// Sets an issuer up before it starts. Made by [`TestIssuer::builder`].
@@ -22,6 +22,7 @@ pub struct TestIssuerBuilder {
     pub(super) default_audience: Option<String>,
     pub(super) clients: HashMap<String, Client>,
     pub(super) consent: Consent,
+    pub(super) explained: HashMap<String, String>,
     pub(super) scopes: Option<Scopes>,
     pub(super) clock: Arc<dyn Clock>,
     address: SocketAddr,
@@ -34,6 +35,7 @@ impl TestIssuerBuilder {
             default_audience: None,
             clients: HashMap::new(),
             consent: Consent::default(),
+            explained: HashMap::new(),
             scopes: None,
             clock: Arc::new(SystemClock),
             address: ([127, 0, 0, 1], 0).into(),
@@ -131,6 +133,51 @@ impl TestIssuerBuilder {
     /// Lets the user refuse: clients get `access_denied`. **Default:** the user consents.
     pub fn denies_consent(mut self) -> Self {
         self.consent = Consent::Denied;
+        self
+    }
+
+    /// Asks on a page, in a browser: who opens it picks one of these users, named by subject, without a password, and allows or denies
+    /// what the client wants. The page needs no script, and is good for ten minutes.
+    ///
+    /// The last one of this, [`consents_as`](Self::consents_as) and [`denies_consent`](Self::denies_consent) holds. **Default:** nobody
+    /// is asked.
+    ///
+    /// ```
+    /// use bearergate::{scopes, testing::TestIssuer};
+    /// let issuer = TestIssuer::builder()
+    ///     .public_client("shop", ["http://127.0.0.1/callback"], scopes!["read:orders"])
+    ///     .users(["ann", "ben"])
+    ///     .user_name("ann", "Ann Archer")
+    ///     .scope_explained("read:orders", "See your orders");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no user, or one without a name.
+    pub fn users<U: Into<String>>(mut self, subjects: impl IntoIterator<Item = U>) -> Self {
+        self.consent = Consent::asked_of(subjects.into_iter().map(Into::into));
+        self
+    }
+
+    /// Calls a user of the page by this name. **Default:** the subject.
+    ///
+    /// # Panics
+    ///
+    /// If [`users`](Self::users) has not named the subject.
+    pub fn user_name(mut self, subject: &str, name: impl Into<String>) -> Self {
+        let user = self.consent.user_mut(subject).expect("a user of this subject is on the page");
+        user.name = name.into();
+        self
+    }
+
+    /// Tells users on the [page](Self::users) what a scope means. **Default:** they see the scope as it is.
+    ///
+    /// # Panics
+    ///
+    /// For what is no scope (RFC 6749 §3.3).
+    pub fn scope_explained(mut self, scope: &str, text: impl Into<String>) -> Self {
+        let scope = Scope::try_from(scope).expect("a scope is printable, without space, quote and backslash");
+        self.explained.insert(scope.as_str().to_owned(), text.into());
         self
     }
 

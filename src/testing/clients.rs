@@ -68,6 +68,8 @@ pub(super) struct Client {
     pub(super) redirect_uris: Vec<RedirectUri>,
     /// It gets access tokens that only the issuer can read.
     pub(super) is_opaque: bool,
+    /// What it calls itself, which nobody has checked.
+    pub(super) name: Option<String>,
 }
 
 /// What a client shows that it is the one.
@@ -85,11 +87,16 @@ impl Client {
             scopes: Some(scopes),
             redirect_uris: Vec::new(),
             is_opaque: false,
+            name: None,
         }
     }
 
     pub(super) fn public(redirect_uris: Vec<RedirectUri>, scopes: Option<Scopes>) -> Self {
-        Self { proof: Proof::Nothing, scopes, redirect_uris, is_opaque: false }
+        Self { proof: Proof::Nothing, scopes, redirect_uris, is_opaque: false, name: None }
+    }
+
+    pub(super) fn named(self, name: Option<String>) -> Self {
+        Self { name, ..self }
     }
 
     /// Panics for a JWK that is no public signature key which this build can use.
@@ -99,7 +106,13 @@ impl Client {
         let skipped = keys.skipped().first().map(|skipped| skipped.reason.to_string());
         assert_eq!(skipped, None, "the client's key is a public signature key that this build can use");
         assert!(!keys.is_empty(), "the client's key is missing");
-        Self { proof: Proof::Key(keys), scopes: Some(scopes), redirect_uris: Vec::new(), is_opaque: false }
+        Self {
+            proof: Proof::Key(keys),
+            scopes: Some(scopes),
+            redirect_uris: Vec::new(),
+            is_opaque: false,
+            name: None,
+        }
     }
 
     pub(super) fn is_public(&self) -> bool {

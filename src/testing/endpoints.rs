@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use crate::{
     keys::algorithm::Algorithm,
     testing::{
-        authorization::{DEVICE_CODE, authorize, device_authorization, device_page, register, revoke},
+        authorization::{
+            DEVICE_CODE, authorize, decide, decide_device, device_authorization, device_page, register,
+            revoke,
+        },
         clients::{self, authenticated},
         fault::Endpoint,
         form::Form,
@@ -33,6 +36,8 @@ pub(super) struct Exchange<'r> {
 pub(super) fn answer(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
     match Endpoint::of(exchange.method, exchange.path) {
         Some(Endpoint::Authorization) => authorize(issuer, exchange),
+        Some(Endpoint::Consent) => decide(issuer, exchange),
+        Some(Endpoint::Device) if exchange.method == Method::POST => decide_device(issuer, exchange),
         Some(Endpoint::Device) => device_page(issuer, exchange),
         Some(Endpoint::DeviceAuthorization) => {
             device_authorization(issuer, exchange).unwrap_or_else(TokenError::into_response)
@@ -45,7 +50,7 @@ pub(super) fn answer(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8
         Some(Endpoint::Registration) => register(issuer, exchange),
         Some(Endpoint::Revocation) => revoke(issuer, exchange).unwrap_or_else(TokenError::into_response),
         Some(Endpoint::Token) => token(issuer, exchange).unwrap_or_else(TokenError::into_response),
-        None => json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"})),
+        None => not_found(),
     }
 }
 
@@ -105,6 +110,10 @@ fn introspection(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec
 
 /// The media type of a signed answer.
 const SIGNED: &str = "application/token-introspection+jwt";
+
+pub(super) fn not_found() -> Response<Vec<u8>> {
+    json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"}))
+}
 
 pub(super) fn json_response(status: StatusCode, body: &Value) -> Response<Vec<u8>> {
     let mut response = Response::new(body.to_string().into_bytes());

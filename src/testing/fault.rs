@@ -8,8 +8,10 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// The authorization endpoint, which sends users back to their client.
+    /// The authorization endpoint, which sends users back to their client, or asks them first.
     Authorization,
+    /// Where the [page](super::TestIssuerBuilder::users) that asks users sends what they decided.
+    Consent,
     /// The page at which a user enters the code of a device (RFC 8628 §3.3).
     Device,
     /// The device authorization endpoint (RFC 8628 §3.1).
@@ -36,9 +38,10 @@ impl Endpoint {
                 "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration",
             ) => Some(Self::Metadata),
             (&Method::GET, "/authorize") => Some(Self::Authorization),
-            (&Method::GET, "/device") => Some(Self::Device),
+            (&Method::GET | &Method::POST, "/device") => Some(Self::Device),
             (&Method::POST, "/device_authorization") => Some(Self::DeviceAuthorization),
             (&Method::GET, "/jwks") => Some(Self::Jwks),
+            (&Method::POST, "/consent") => Some(Self::Consent),
             (&Method::POST, "/introspect") => Some(Self::Introspection),
             (&Method::POST, "/register") => Some(Self::Registration),
             (&Method::POST, "/revoke") => Some(Self::Revocation),

@@ -37,8 +37,8 @@ use crate::{
 /// codes (RFC 6749 §4.1) with PKCE by S256 (RFC 7636), for one resource or several (RFC 8707); those that it does not know may
 /// [register](Endpoint::Registration) as public clients. With a token comes a refresh token (RFC 6749 §6), which is replaced with each use
 /// and can be [ended](Endpoint::Revocation) (RFC 7009); devices without a browser get a [code for their user](Endpoint::DeviceAuthorization)
-/// (RFC 8628). Nobody signs in: [one user](TestIssuerBuilder::consents_as) consents at
-/// once.
+/// (RFC 8628). Nobody signs in: [one user](TestIssuerBuilder::consents_as) consents at once, or a page asks whoever opens it
+/// [which user](TestIssuerBuilder::users) they are.
 #[derive(Clone)]
 pub struct TestIssuer {
     pub(super) state: Arc<State>,
@@ -172,7 +172,7 @@ impl State {
             url,
             default_audience: settings.default_audience,
             clients: Clients::new(settings.clients),
-            authorization: Authorization::new(settings.consent, settings.scopes),
+            authorization: Authorization::new(settings.consent, settings.explained, settings.scopes),
             clock: settings.clock,
             algorithms: settings.algorithms,
             keys: Mutex::default(),

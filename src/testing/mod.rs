@@ -2,7 +2,8 @@
 //!
 //! [The guide](crate::guide::testing) shows how a service is tested with it.
 //!
-//! **Never for production**: it has no users, consents to everything, and mints any token that it is asked for.
+//! **Never for production**: it knows nobody, consents to everything or asks whoever is there, and mints any token that
+//! it is asked for.
 //!
 //! ```
 //! use bearergate::{ResourceServer, Presented, Claims, testing::TestIssuer};
@@ -27,7 +28,8 @@
 //!
 //! # Users
 //!
-//! Clients that act for a user get a code for a token, as they do elsewhere (RFC 6749 §4.1, with PKCE); the user consents at once.
+//! Clients that act for a user get a code for a token, as they do elsewhere (RFC 6749 §4.1, with PKCE); the user consents at once,
+//! or is asked on a [page](TestIssuerBuilder::users).
 //!
 //! ```
 //! use bearergate::{Fetch, FetchRequest, scopes, testing::TestIssuer};

@@ -1,21 +1,21 @@
 //! How does a device without a browser ask its user? (RFC 8628)
 
-use http::{
-    HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
-};
+use http::{HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
 use serde_json::json;
 
 use crate::testing::{
     authorization::{
         consent::Consent,
+        decision::{Decision, read_decision},
         devices::{Asked, INTERVAL, LIFETIME, NoDevice},
         families::family_name,
         grant::audience,
+        page,
         request::resources,
+        same_origin::is_of_another_site,
     },
     clients::identified,
-    endpoints::{Exchange, json_response},
+    endpoints::{Exchange, json_response, not_found},
     form::Form,
     issuer::State,
     token_endpoint::{TokenError, token_response},
@@ -50,45 +50,59 @@ pub(in crate::testing) fn device_authorization(
     Ok(response)
 }
 
-/// What the user's browser is shown (§3.3). Consent is settled: with the code, it is given or refused at once.
+/// What the user's browser is shown (§3.3): a field for the code, then what the device wants. Where consent is settled, it is given or refused
+/// at once.
 pub(in crate::testing) fn device_page(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
     let form = Form::parse(exchange.query.as_bytes());
-    let Some(typed) = form.once("user_code").ok().flatten() else { return page(StatusCode::OK, ASK) };
-    let subject = match &issuer.authorization.consent {
+    let Some(typed) = form.once("user_code").ok().flatten() else { return page::device_code() };
+    let (authorization, now) = (&issuer.authorization, issuer.clock.wall());
+    let subject = match &authorization.consent {
+        Consent::AskedOf(users) => {
+            return match authorization.devices.asked(typed, now) {
+                Ok(asked) => {
+                    let client = issuer.clients.get(&asked.client_id);
+                    let name = client.and_then(|client| client.name.clone());
+                    page::device_question(issuer, &asked, name.as_deref(), users, typed)
+                }
+                Err(none) => no_device(none),
+            };
+        }
         Consent::Denied => None,
         Consent::GivenBy(subject) => Some(subject.as_str()),
     };
-    match issuer.authorization.devices.decide(typed, subject, issuer.clock.wall()) {
-        Ok(()) if subject.is_some() => {
-            page(StatusCode::OK, "<p>The device may go on. This page can be closed.</p>")
-        }
-        Ok(()) => page(StatusCode::OK, "<p>The device was refused. This page can be closed.</p>"),
-        Err(NoDevice::Unknown) => page(StatusCode::NOT_FOUND, "<p>No device waits with this code.</p>"),
-        Err(NoDevice::TooManyTries) => {
-            page(StatusCode::TOO_MANY_REQUESTS, "<p>Too many codes were tried. Wait a minute.</p>")
-        }
+    decided(issuer, typed, subject)
+}
+
+/// What a user decided on the page.
+pub(in crate::testing) fn decide_device(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
+    let Consent::AskedOf(users) = &issuer.authorization.consent else { return not_found() };
+    if is_of_another_site(issuer, exchange.headers) {
+        return page::notice(StatusCode::FORBIDDEN, "This came from another page, and decides nothing.");
+    }
+    let form = Form::parse(exchange.body);
+    match (form.once("user_code"), read_decision(&form, users)) {
+        (Ok(Some(typed)), Ok(Some(Decision::Allowed(user)))) => decided(issuer, typed, Some(&user.subject)),
+        (Ok(Some(typed)), Ok(Some(Decision::Denied))) => decided(issuer, typed, None),
+        _ => page::notice(StatusCode::BAD_REQUEST, "Pick a user of the list, and allow or deny."),
     }
 }
 
-/// Nothing of the request is shown.
-fn page(status: StatusCode, content: &str) -> Response<Vec<u8>> {
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>Test issuer</title><h1>Test issuer, not for production</h1>{content}</html>"
-    );
-    let mut response = Response::new(html.into_bytes());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("content-security-policy", HeaderValue::from_static(CONTENT_POLICY));
-    response
+fn decided(issuer: &State, typed: &str, subject: Option<&str>) -> Response<Vec<u8>> {
+    match issuer.authorization.devices.decide(typed, subject, issuer.clock.wall()) {
+        Ok(()) if subject.is_some() => page::device_answer("The device may go on"),
+        Ok(()) => page::device_answer("The device was refused"),
+        Err(none) => no_device(none),
+    }
 }
 
-const ASK: &str = "<form action=\"/device\"><label>The code that the device shows \
-     <input name=\"user_code\" autocomplete=\"off\" required></label> <button>Go on</button></form>";
-
-const CONTENT_POLICY: &str = "default-src 'none'; form-action 'self'; frame-ancestors 'none'";
+fn no_device(why: NoDevice) -> Response<Vec<u8>> {
+    match why {
+        NoDevice::Unknown => page::notice(StatusCode::NOT_FOUND, "No device waits with this code."),
+        NoDevice::TooManyTries => {
+            page::notice(StatusCode::TOO_MANY_REQUESTS, "Too many codes were tried. Wait a minute.")
+        }
+    }
+}
 
 /// A token for a device whose user has said yes (§3.4).
 pub(in crate::testing) fn device_code_for_token(

@@ -97,8 +97,25 @@ impl Devices {
         Some(Codes { device_code, user_code })
     }
 
+    /// What the device with this code asks for, for a user to decide on.
+    pub(super) fn asked(&self, typed: &str, now: UnixTime) -> Result<Asked, NoDevice> {
+        self.with_device(typed, now, |device| device.asked.clone())
+    }
+
     /// A user has the code of a device, and says yes, as this subject, or no.
     pub(super) fn decide(&self, typed: &str, subject: Option<&str>, now: UnixTime) -> Result<(), NoDevice> {
+        self.with_device(typed, now, |device| {
+            device.decision = subject.map_or(Decision::Denied, |subject| Decision::Given(subject.to_owned()));
+        })
+    }
+
+    /// One that waits for a decision. A code of none is a try.
+    fn with_device<T>(
+        &self,
+        typed: &str,
+        now: UnixTime,
+        act: impl FnOnce(&mut Device) -> T,
+    ) -> Result<T, NoDevice> {
         let mut state = self.lock();
         if state.wrong.are_too_many(now) {
             return Err(NoDevice::TooManyTries);
@@ -110,11 +127,7 @@ impl Devices {
                 && normalized(&device.user_code) == typed
         });
         match found {
-            Some(device) => {
-                device.decision =
-                    subject.map_or(Decision::Denied, |subject| Decision::Given(subject.to_owned()));
-                Ok(())
-            }
+            Some(device) => Ok(act(device)),
             None => {
                 state.wrong.one_more(now);
                 Err(NoDevice::Unknown)

@@ -5,27 +5,38 @@ use http::Response;
 use crate::testing::{
     authorization::{
         codes::{Consented, Grant},
-        consent::Consent,
+        consent::{Consent, User},
+        page,
+        random::unguessable,
         request::{AuthorizationError, AuthorizationRequest},
     },
     endpoints::Exchange,
     issuer::State,
 };
 
-/// Either way the user goes back, but for a request that names no place to go back to.
+/// The user goes back, at once or from the page, but for a request that names no place to go back to.
 pub(in crate::testing) fn authorize(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
     let request = match AuthorizationRequest::read(issuer, exchange.query) {
         Ok(request) => request,
         Err(unanswerable) => return unanswerable.into_response(issuer),
     };
     match &issuer.authorization.consent {
+        Consent::AskedOf(users) => asked(issuer, request, users),
         Consent::Denied => request.way_back.with_error(issuer, AuthorizationError::AccessDenied),
         Consent::GivenBy(subject) => consented(issuer, request, subject),
     }
 }
 
-fn consented(issuer: &State, request: AuthorizationRequest, subject: &str) -> Response<Vec<u8>> {
-    let AuthorizationRequest { client_id, way_back, challenge, resources, scope } = request;
+fn asked(issuer: &State, request: AuthorizationRequest, users: &[User]) -> Response<Vec<u8>> {
+    let handle = unguessable("request");
+    let page = page::question(issuer, &request, users, &handle);
+    issuer.authorization.pending.keep(handle, request, issuer.clock.wall());
+    page
+}
+
+/// A code for what this user consented to.
+pub(super) fn consented(issuer: &State, request: AuthorizationRequest, subject: &str) -> Response<Vec<u8>> {
+    let AuthorizationRequest { client_id, client_name: _, way_back, challenge, resources, scope } = request;
     let redirect_uri = way_back.redirect_uri.clone();
     let consented = Consented { client_id, resources, scope, subject: subject.to_owned() };
     let grant = Grant { consented, redirect_uri, challenge };

@@ -2,11 +2,16 @@
 
 mod codes;
 mod consent;
+mod content_policy;
+mod decision;
 mod device;
 mod devices;
 mod endpoint;
 mod families;
 mod grant;
+mod html;
+mod page;
+mod pending;
 mod pkce;
 mod random;
 mod redirect;
@@ -14,10 +19,14 @@ mod refresh;
 mod registration;
 mod request;
 mod revocation;
+mod same_origin;
+
+use std::collections::HashMap;
 
 pub(super) use self::{
     consent::Consent,
-    device::{DEVICE_CODE, device_authorization, device_code_for_token, device_page},
+    decision::decide,
+    device::{DEVICE_CODE, decide_device, device_authorization, device_code_for_token, device_page},
     endpoint::authorize,
     grant::code_for_token,
     random::unguessable,
@@ -27,7 +36,7 @@ pub(super) use self::{
     revocation::revoke,
 };
 use crate::{
-    testing::authorization::{codes::Codes, devices::Devices, families::Families},
+    testing::authorization::{codes::Codes, devices::Devices, families::Families, pending::Pending},
     token::scope::Scopes,
 };
 
@@ -38,6 +47,9 @@ pub(super) struct Authorization {
     devices: Devices,
     families: Families,
     consent: Consent,
+    /// What scopes mean, in words for users.
+    explained: HashMap<String, String>,
+    pending: Pending,
     /// What clients that registered themselves may ask for; `None`: anything.
     pub(super) scopes: Option<Scopes>,
 }
@@ -48,12 +60,14 @@ impl Authorization {
         self.families.revoke(token, None).unwrap_or(false)
     }
 
-    pub(super) fn new(consent: Consent, scopes: Option<Scopes>) -> Self {
+    pub(super) fn new(consent: Consent, explained: HashMap<String, String>, scopes: Option<Scopes>) -> Self {
         Self {
             codes: Codes::default(),
             devices: Devices::default(),
             families: Families::default(),
             consent,
+            explained,
+            pending: Pending::default(),
             scopes,
         }
     }

@@ -18,6 +18,7 @@ use crate::testing::{
 /// the resource server asks for more.
 #[derive(Deserialize)]
 struct Introduction {
+    client_name: Option<String>,
     redirect_uris: Option<Vec<String>>,
     token_endpoint_auth_method: Option<String>,
     grant_types: Option<Vec<String>>,
@@ -58,7 +59,10 @@ fn taken_in(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>
         "a redirect URI is neither https, nor http on loopback, nor an application's own",
     ))?;
     let id = unguessable("client");
-    let answer = json!({
+    // The client is told what is left of it (RFC 7591 §3.2.1).
+    let name = introduction.client_name.filter(|name| !name.trim().is_empty());
+    let name: Option<String> = name.map(|name| name.chars().take(MAX_NAME_CHARACTERS).collect());
+    let mut answer = json!({
         "client_id": id,
         "client_id_issued_at": issuer.clock.wall().as_secs(),
         "redirect_uris": redirect_uris.iter().map(RedirectUri::as_str).collect::<Vec<_>>(),
@@ -66,7 +70,10 @@ fn taken_in(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
     });
-    if issuer.clients.register(id, Client::public(redirect_uris, None)) {
+    if let (Some(name), Some(members)) = (&name, answer.as_object_mut()) {
+        members.insert("client_name".into(), name.as_str().into());
+    }
+    if issuer.clients.register(id, Client::public(redirect_uris, None).named(name)) {
         Ok(json_response(StatusCode::CREATED, &answer))
     } else {
         Err(TooMany)
@@ -95,6 +102,9 @@ impl RegistrationError {
         json_response(status, &json!({"error": code, "error_description": description}))
     }
 }
+
+/// A name is a few words.
+const MAX_NAME_CHARACTERS: usize = 200;
 
 /// An application has one, or one per platform.
 const MAX_REDIRECT_URIS: usize = 8;

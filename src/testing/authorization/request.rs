@@ -19,6 +19,8 @@ use crate::testing::{
 #[derive(Debug)]
 pub(super) struct AuthorizationRequest {
     pub(super) client_id: String,
+    /// What it calls itself.
+    pub(super) client_name: Option<String>,
     pub(super) way_back: WayBack,
     pub(super) challenge: Challenge,
     pub(super) resources: Vec<String>,
@@ -49,9 +51,14 @@ impl AuthorizationRequest {
             Self::read_rest(issuer, &client, &form)
         });
         match rest {
-            Ok((challenge, scope, resources)) => {
-                Ok(Self { client_id: client_id.to_owned(), way_back, challenge, resources, scope })
-            }
+            Ok((challenge, scope, resources)) => Ok(Self {
+                client_id: client_id.to_owned(),
+                client_name: client.name.clone(),
+                way_back,
+                challenge,
+                resources,
+                scope,
+            }),
             Err(error) => Err(Unanswerable::There(way_back, error)),
         }
     }
