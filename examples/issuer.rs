@@ -26,10 +26,12 @@ use bearergate::{
 };
 
 const USAGE: &str = "\
-usage: issuer [--port PORT] [--audience AUD] [--opaque] [--fault ENDPOINT=FAULT]...
+usage: issuer [--port PORT] [--audience AUD] [--users LIST] [--opaque] [--fault ENDPOINT=FAULT]...
 
   --port PORT             listens on this port of 127.0.0.1; default: any free one
   --audience AUD          the `aud` of tokens for which no `resource` is named; default: https://api.example.com
+  --users LIST            asks on a page which of these users, with commas between, sits there, and whether they consent; default:
+                          `ann` consents at once
   --opaque                gives the client `shop` opaque access tokens; default: JWTs
   --fault ENDPOINT=FAULT  breaks the answers of one of authorization, introspection, jwks, metadata, registration, revocation, token:
                           down (503), empty-set, hang, html, slow (3 s), truncated; may be repeated
@@ -38,6 +40,7 @@ usage: issuer [--port PORT] [--audience AUD] [--opaque] [--fault ENDPOINT=FAULT]
 struct Settings {
     port: u16,
     audience: String,
+    users: Vec<String>,
     opaque: bool,
     faults: Vec<(Endpoint, Fault)>,
 }
@@ -62,6 +65,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         .public_client("app", ["http://127.0.0.1/callback"], scopes!["read", "write"])
         .scopes(scopes!["read", "write"])
         .consents_as("ann");
+    if !settings.users.is_empty() {
+        builder = builder.users(settings.users);
+    }
     if settings.opaque {
         builder = builder.opaque_tokens_for("shop");
     }
@@ -84,7 +90,7 @@ fn instructions(url: &str) -> String {
     format!(
         "{url}/.well-known/openid-configuration\n\
          \n\
-         A test issuer, NOT FOR PRODUCTION: it has no passwords, and `ann` consents to everything. Clients: `shop` with the secret\n\
+         A test issuer, NOT FOR PRODUCTION: it has no passwords, and its users consent to anything. Clients: `shop` with the secret\n\
          `secret`, and `app`, a public one with http://127.0.0.1/callback at any port; others may register.\n\
          \n\
          A token by client credentials:\n  \
@@ -107,6 +113,7 @@ fn settings(mut arguments: impl Iterator<Item = String>) -> Result<Option<Settin
     let mut settings = Settings {
         port: 0,
         audience: "https://api.example.com".to_owned(),
+        users: Vec::new(),
         opaque: false,
         faults: Vec::new(),
     };
@@ -115,6 +122,12 @@ fn settings(mut arguments: impl Iterator<Item = String>) -> Result<Option<Settin
         match option.as_str() {
             "--port" => settings.port = value()?.parse().map_err(|_| "--port is a number up to 65535")?,
             "--audience" => settings.audience = value()?,
+            "--users" => {
+                settings.users = value()?.split(',').map(str::to_owned).collect();
+                if settings.users.iter().any(String::is_empty) {
+                    return Err("--users is a list of names with commas between".to_owned());
+                }
+            }
             "--opaque" => settings.opaque = true,
             "--fault" => settings.faults.push(fault(&value()?)?),
             "--help" => return Ok(None),

@@ -60,6 +60,7 @@ fn what_it_does_not_know_it_says() {
         &["--fault", "jwks"],
         &["--fault", "x=down"],
         &["--fault", "jwks=x"],
+        &["--users", "ann,,ben"],
         &["--x"],
     ] {
         let ended = Command::new(tool::example("issuer")).args(arguments).output().unwrap();
