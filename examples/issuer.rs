@@ -33,7 +33,8 @@ usage: issuer [--port PORT] [--audience AUD] [--users LIST] [--opaque] [--fault 
   --users LIST            asks on a page which of these users, with commas between, sits there, and whether they consent; default:
                           `ann` consents at once
   --opaque                gives the client `shop` opaque access tokens; default: JWTs
-  --fault ENDPOINT=FAULT  breaks the answers of one of authorization, introspection, jwks, metadata, registration, revocation, token:
+  --fault ENDPOINT=FAULT  breaks the answers of one of authorization, consent, device, device_authorization, introspection, jwks,
+                          metadata, registration, revocation, token:
                           down (503), empty-set, hang, html, slow (3 s), truncated; may be repeated
   --help                  prints this";
 
@@ -141,6 +142,9 @@ fn fault(text: &str) -> Result<(Endpoint, Fault), String> {
     let (endpoint, fault) = text.split_once('=').ok_or("--fault is ENDPOINT=FAULT")?;
     let endpoint = match endpoint {
         "authorization" => Endpoint::Authorization,
+        "consent" => Endpoint::Consent,
+        "device" => Endpoint::Device,
+        "device_authorization" => Endpoint::DeviceAuthorization,
         "introspection" => Endpoint::Introspection,
         "jwks" => Endpoint::Jwks,
         "metadata" => Endpoint::Metadata,

@@ -293,7 +293,10 @@ async fn a_client_registers_itself() {
         .await;
     assert_eq!(status, StatusCode::CREATED, "{content}");
     assert_eq!(content["redirect_uris"], json!(["http://127.0.0.1:4711/callback", CALLBACK]));
-    assert_eq!(content["grant_types"], json!(["authorization_code", "refresh_token"]));
+    assert_eq!(
+        content["grant_types"],
+        json!(["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"])
+    );
     assert!(content.get("client_secret").is_none());
     let id = content["client_id"].as_str().unwrap();
 

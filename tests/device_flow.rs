@@ -1,5 +1,6 @@
 //! A device without a browser gets a token from the embedded issuer once its user has said yes (RFC 8628).
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_types, reason = "this client plays the browser")]
 
 #[allow(unreachable_pub, reason = "shared by several test binaries")]
 #[path = "common/authorization.rs"]
@@ -8,7 +9,7 @@ mod authorization;
 use std::time::Duration;
 
 use authorization::{BASIC, Form, RESOURCE, Scene, URL};
-use bearergate::{Fetch as _, FetchRequest, PostContent};
+use bearergate::{Fetch as _, FetchRequest, FetchResponse, PostContent, scopes, testing::TestIssuer};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -37,11 +38,20 @@ fn poll(content: &Value) -> Form {
     Form(vec![]).add("grant_type", DEVICE_CODE).add("client_id", "app").add("device_code", code)
 }
 
+/// A browser sends the form of a page only where the policy of that page lets it.
+fn assert_policy_fits(answer: &FetchResponse) {
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    let has_form = String::from_utf8_lossy(&answer.body).contains("<form");
+    assert_eq!(policy.contains("form-action 'self'"), has_form, "{policy}");
+    assert_eq!(policy.contains("form-action 'none'"), !has_form, "{policy}");
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+}
+
 /// The user's browser at the page, with a code.
 async fn enter(scene: &Scene, code: &str) -> StatusCode {
     let answer = scene.get("/device", &Form(vec![]).add("user_code", code)).await;
     assert_eq!(answer.headers["cache-control"], "no-store");
-    assert!(answer.headers.contains_key("content-security-policy"));
+    assert_policy_fits(&answer);
     assert!(!String::from_utf8(answer.body).unwrap().contains(code), "nothing of the request is shown");
     answer.status
 }
@@ -145,6 +155,8 @@ async fn nobody_finds_a_code_by_trying() {
 #[tokio::test(start_paused = true)]
 async fn what_a_device_may_not_have_it_does_not_begin() {
     let scene = Scene::new();
+    let many =
+        (0..8).fold(request(), |form, number| form.add("resource", format!("https://api{number}.example")));
     for (form, error) in [
         (request().without("client_id"), "invalid_client"),
         (request().set("client_id", "nobody"), "invalid_client"),
@@ -153,6 +165,8 @@ async fn what_a_device_may_not_have_it_does_not_begin() {
         (request().add("scope", "read"), "invalid_request"),
         (request().without("resource"), "invalid_target"),
         (request().set("resource", "no uri"), "invalid_target"),
+        (request().set("resource", format!("https://api.example/{}", "a".repeat(2048))), "invalid_target"),
+        (many.clone(), "invalid_target"),
     ] {
         let (status, content) = begin(&scene, &form).await;
         assert!(status.is_client_error(), "{form:?}");
@@ -161,10 +175,10 @@ async fn what_a_device_may_not_have_it_does_not_begin() {
     let confidential = PostContent::form(request().without("client_id").text());
     assert_eq!(scene.post("/device_authorization", confidential, Some(BASIC[0])).await.0, StatusCode::OK);
     // And they are bounded in number.
-    let mut answer = (StatusCode::OK, Value::Null);
-    for _ in 0..1024 {
-        answer = begin(&scene, &request()).await;
+    for _ in 1..1024 {
+        begun(&scene).await;
     }
+    let answer = begin(&scene, &request()).await;
     assert_eq!(
         (answer.0, &answer.1["error"]),
         (StatusCode::SERVICE_UNAVAILABLE, &json!("temporarily_unavailable"))
@@ -181,6 +195,7 @@ async fn the_page_asks_for_the_code() {
         (answer.status, answer.headers["content-type"].to_str().unwrap()),
         (StatusCode::OK, "text/html; charset=utf-8")
     );
+    assert_policy_fits(&answer);
     let page = String::from_utf8(answer.body).unwrap();
     for part in [
         "lang=\"en\"",
@@ -200,6 +215,7 @@ async fn where_users_are_asked_they_decide_on_the_page() {
         Scene::with(|issuer| issuer.users(["ann", "ben"]).scope_explained("read", "Read <everything>"));
     let page = async |code: &str| {
         let answer = scene.get("/device", &Form(vec![]).add("user_code", code)).await;
+        assert_policy_fits(&answer);
         (answer.status, String::from_utf8(answer.body).unwrap())
     };
     let decide = async |form: Form| scene.ask("/device", PostContent::form(form.text()), None).await.0;
@@ -239,4 +255,72 @@ async fn where_users_are_asked_they_decide_on_the_page() {
     let form = PostContent::form("user_code=x&user=ann&decision=allow");
     let request = FetchRequest::get(format!("{URL}/device").parse().unwrap(), "*/*", 4096).posting(form);
     assert_eq!(settled.issuer.fetch().fetch(request).await.unwrap().status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_for_fewer_resources_but_for_no_other() {
+    let scene = Scene::new();
+    let (status, content) = begin(&scene, &request().add("resource", "https://two.example")).await;
+    assert_eq!(status, StatusCode::OK);
+    enter(&scene, content["user_code"].as_str().unwrap()).await;
+    let other = poll(&content).add("resource", "https://other.example");
+    assert_eq!(scene.refused(&other, None).await, "invalid_target");
+    scene.clock.advance(seconds(5));
+    let (_, token) = scene.token(&poll(&content).add("resource", "https://two.example"), None).await;
+    assert_eq!(
+        scene.accepted("https://two.example", &token).await.audience().collect::<Vec<_>>(),
+        ["https://two.example"]
+    );
+}
+
+/// What other pages in the same browser can do: nothing.
+#[tokio::test]
+async fn another_site_connects_no_device_and_tries_no_codes() {
+    let issuer = TestIssuer::builder()
+        .public_client("app", ["https://app.example/callback"], scopes!["read"])
+        .default_audience(RESOURCE)
+        .users(["ann"])
+        .start()
+        .await
+        .unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = async |path: &str, form: &Form, fields: &[(&str, &str)]| {
+        let request = client.post(format!("{}{path}", issuer.url())).body(form.text());
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = request.send().await.unwrap();
+        (answer.status(), serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).unwrap_or_default())
+    };
+    let device = Form(vec![]).add("client_id", "app").add("scope", "read");
+    let other_site: [&[(&str, &str)]; 3] = [
+        &[("origin", "https://evil.example")],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site")],
+    ];
+    for fields in other_site {
+        assert_eq!(
+            post("/device_authorization", &device, fields).await.0,
+            StatusCode::BAD_REQUEST,
+            "{fields:?}"
+        );
+    }
+    let (_, content) = post("/device_authorization", &device, &[]).await;
+    let code = content["user_code"].as_str().unwrap();
+    let allow = Form(vec![]).add("user_code", code).add("user", "ann").add("decision", "allow");
+    for fields in other_site {
+        assert_eq!(post("/device", &allow, fields).await.0, StatusCode::FORBIDDEN, "{fields:?}");
+    }
+    // As images of another page: more than may be tried.
+    for _ in 0..20 {
+        let image =
+            client.get(format!("{}/device?user_code=WRNG", issuer.url())).header("sec-fetch-dest", "image");
+        assert_eq!(image.send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    }
+    let page =
+        client.get(format!("{}/device?user_code={code}", issuer.url())).header("sec-fetch-dest", "document");
+    assert_eq!(page.send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(
+        post("/device", &allow, &[("sec-fetch-site", "same-origin"), ("origin", "null")]).await.0,
+        StatusCode::OK
+    );
 }

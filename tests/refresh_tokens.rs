@@ -98,6 +98,8 @@ async fn what_does_not_fit_gets_nothing_and_spoils_nothing() {
         (good().without("client_id"), "invalid_client"),
         (good().add("scope", "read write admin"), "invalid_scope"),
         (good().add("scope", "admin"), "invalid_scope"),
+        (good().add("scope", " "), "invalid_scope"),
+        (good().add("scope", "read  write"), "invalid_scope"),
         (good().add("resource", "https://other.example"), "invalid_target"),
         (good().add("resource", RESOURCE).add("resource", "https://other.example"), "invalid_target"),
     ] {
@@ -164,7 +166,9 @@ async fn rfc_7009_section_2_1_a_client_ends_its_own_tokens() {
 #[tokio::test(start_paused = true)]
 async fn rfc_7009_section_2_2_what_is_not_known_is_over_and_a_jwt_goes_on() {
     let scene = Scene::new();
-    assert_eq!(revoke(&scene, "nonsense", "app").await, (StatusCode::OK, String::new()));
+    for nonsense in ["nonsense", "a.b.c", "e30.e30", "IA.b.c"] {
+        assert_eq!(revoke(&scene, nonsense, "app").await, (StatusCode::OK, String::new()), "{nonsense}");
+    }
     let content = consented(&scene).await;
     let jwt = content["access_token"].as_str().unwrap();
     let unsupported = (StatusCode::BAD_REQUEST, "unsupported_token_type".to_owned());
@@ -203,22 +207,76 @@ async fn a_client_may_get_tokens_that_only_the_issuer_can_read() {
     assert_eq!(revoke(&scene, text, "app").await, (StatusCode::OK, String::new()));
     api.cached_tokens().forget(text);
     assert_eq!(accepted(&next).await.unwrap_err().kind(), AuthErrorKind::Inactive);
-    scene.clock.advance(Duration::from_secs(400));
-    assert!(accepted(&first).await.is_err(), "expired");
+    assert_eq!(told(&scene, &first).await, json!(true));
+    scene.clock.advance(Duration::from_secs(300));
+    assert_eq!(told(&scene, &first).await, json!(false), "expired");
 
     // They are bounded in number, and those that are over make room.
+    let waiting = consented(&scene).await;
     let machine = Form(vec![])
         .add("grant_type", "client_credentials")
         .add("client_id", "machine")
         .add("client_secret", "secret")
         .add("resource", RESOURCE);
-    let mut status = StatusCode::OK;
-    for _ in 0..=10_000 {
-        status = scene.token(&machine, None).await.0;
+    for number in 1..10_000 {
+        assert_eq!(scene.token(&machine, None).await.0, StatusCode::OK, "{number}");
     }
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(scene.token(&machine, None).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    // What got nothing has spent nothing.
+    assert_eq!(scene.token(&refresh(&waiting), None).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    let code = scene.code(&Form::authorization()).await;
+    assert_eq!(scene.token(&Form::token(&code), None).await.0, StatusCode::SERVICE_UNAVAILABLE);
     scene.clock.advance(Duration::from_secs(300));
-    assert_eq!(scene.token(&machine, None).await.0, StatusCode::OK);
+    refreshed(&scene, &refresh(&waiting)).await;
+}
+
+/// What the introspection endpoint says of an access token.
+async fn told(scene: &Scene, content: &Value) -> Value {
+    let form = Form(vec![]).add("token", content["access_token"].as_str().unwrap());
+    scene.post("/introspect", PostContent::form(form.text()), Some(BASIC[0])).await.1["active"].take()
+}
+
+#[tokio::test(start_paused = true)]
+async fn opaque_tokens_end_with_the_consent_that_they_came_of() {
+    let scene = Scene::with(|issuer| issuer.opaque_tokens_for("app"));
+    let other = consented(&scene).await;
+    // A refresh token that comes again, one that is ended, and a code that comes again.
+    let (first, second) = {
+        let first = consented(&scene).await;
+        let second = refreshed(&scene, &refresh(&first)).await;
+        scene.refused(&refresh(&first), None).await;
+        (first, second)
+    };
+    let ended = consented(&scene).await;
+    revoke(&scene, ended["refresh_token"].as_str().unwrap(), "app").await;
+    let code = scene.code(&Form::authorization()).await;
+    let of_code = refreshed(&scene, &Form::token(&code)).await;
+    scene.refused(&Form::token(&code), None).await;
+    for over in [&first, &second, &ended, &of_code] {
+        assert_eq!(told(&scene, over).await, json!(false));
+    }
+    assert_eq!(told(&scene, &other).await, json!(true), "another consent");
+}
+
+/// 1,024 consents at a time; the one that was used the longest ago makes room.
+#[tokio::test(start_paused = true)]
+async fn refresh_tokens_are_bounded_in_number() {
+    let scene = Scene::new();
+    let oldest = consented(&scene).await;
+    let second = consented(&scene).await;
+    scene.clock.advance(Duration::from_secs(1));
+    let second = refreshed(&scene, &refresh(&second)).await;
+    for _ in 2..1024 {
+        consented(&scene).await;
+    }
+    // As many codes may be out within a minute.
+    scene.clock.advance(Duration::from_secs(60));
+    let oldest = refreshed(&scene, &refresh(&oldest)).await;
+    for _ in 0..1023 {
+        consented(&scene).await;
+    }
+    assert_eq!(scene.refused(&refresh(&second), None).await, "invalid_grant");
+    refreshed(&scene, &refresh(&oldest)).await;
 }
 
 #[tokio::test(start_paused = true)]

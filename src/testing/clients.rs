@@ -228,10 +228,9 @@ fn asserted(issuer: &State, assertion: &str) -> Option<String> {
 fn is_made_out_to(issuer: &State, audience: &Value) -> bool {
     let url = &issuer.url;
     let is_ours = |audience: &Value| {
-        audience
-            .as_str()
-            .and_then(|audience| audience.strip_prefix(url.as_str()))
-            .is_some_and(|rest| matches!(rest, "" | "/introspect" | "/token"))
+        audience.as_str().and_then(|audience| audience.strip_prefix(url.as_str())).is_some_and(|rest| {
+            matches!(rest, "" | "/device_authorization" | "/introspect" | "/revoke" | "/token")
+        })
     };
     audience.as_array().map_or_else(|| is_ours(audience), |list| list.iter().any(is_ours))
 }

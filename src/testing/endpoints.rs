@@ -94,7 +94,8 @@ fn introspection(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec
     let form = Form::parse(exchange.body);
     let (client, _) = authenticated(issuer, exchange, &form)?;
     let token = form.first("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
-    let answer = issuer.opaque.introspect(token, issuer.clock.wall());
+    let answer =
+        issuer.opaque.introspect(token, issuer.clock.wall(), |family| issuer.authorization.goes_on(family));
     let mut response = if exchange.headers.get(ACCEPT).is_some_and(|accept| accept == SIGNED) {
         let jwt = issuer.token().audience(&client).header("typ", "token-introspection+jwt");
         let jwt = ["sub", "client_id", "jti", "exp"].into_iter().fold(jwt, |jwt, claim| jwt.without(claim));

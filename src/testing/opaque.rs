@@ -99,7 +99,8 @@ impl OpaqueTokenBuilder {
     /// The token with this very text.
     pub fn mint_as(&self, token: impl Into<String>) -> String {
         let token = token.into();
-        self.issuer.opaque.lock().insert(token.clone(), self.claims.clone());
+        let known = Known { claims: self.claims.clone(), family: None };
+        self.issuer.opaque.lock().insert(token.clone(), known);
         token
     }
 }
@@ -155,10 +156,16 @@ impl TestIssuer {
 
 /// The opaque tokens that the issuer knows, with their claims.
 #[derive(Default)]
-pub(super) struct OpaqueTokens(Mutex<HashMap<String, Map<String, Value>>>);
+pub(super) struct OpaqueTokens(Mutex<HashMap<String, Known>>);
+
+struct Known {
+    claims: Map<String, Value>,
+    /// The refresh tokens that it ends with.
+    family: Option<String>,
+}
 
 impl OpaqueTokens {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Map<String, Value>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -167,17 +174,22 @@ impl OpaqueTokens {
     }
 
     /// A token with these claims, if not too many are out.
-    pub(super) fn keep(&self, mut claims: Map<String, Value>, now: UnixTime) -> Option<String> {
+    pub(super) fn keep(
+        &self,
+        mut claims: Map<String, Value>,
+        family: Option<&str>,
+        now: UnixTime,
+    ) -> Option<String> {
         let mut known = self.lock();
         if known.len() >= MAX_TOKENS {
-            known.retain(|_, claims| !is_over(claims, now));
+            known.retain(|_, known| !is_over(&known.claims, now));
         }
         if known.len() >= MAX_TOKENS {
             return None;
         }
         claims.insert("token_type".into(), "Bearer".into());
         let token = unguessable("opaque");
-        known.insert(token.clone(), claims);
+        known.insert(token.clone(), Known { claims, family: family.map(str::to_owned) });
         Some(token)
     }
 
@@ -185,7 +197,7 @@ impl OpaqueTokens {
     pub(super) fn revoke_of(&self, token: &str, client_id: &str) -> Result<bool, TokenError> {
         let mut known = self.lock();
         match known.get(token) {
-            Some(claims) if claims.get("client_id").and_then(Value::as_str) == Some(client_id) => {
+            Some(found) if found.claims.get("client_id").and_then(Value::as_str) == Some(client_id) => {
                 Ok(known.remove(token).is_some())
             }
             Some(_) => Err(TokenError::InvalidGrant("the token was issued to another client")),
@@ -193,11 +205,11 @@ impl OpaqueTokens {
         }
     }
 
-    /// RFC 7662 §2.2.
-    pub(super) fn introspect(&self, token: &str, now: UnixTime) -> Value {
-        let known = self.lock().get(token).cloned();
-        match known {
-            Some(mut claims) if !is_over(&claims, now) => {
+    /// RFC 7662 §2.2. `goes_on` says of a family of refresh tokens whether it does.
+    pub(super) fn introspect(&self, token: &str, now: UnixTime, goes_on: impl FnOnce(&str) -> bool) -> Value {
+        let found = self.lock().get(token).map(|known| (known.claims.clone(), known.family.clone()));
+        match found {
+            Some((mut claims, family)) if !is_over(&claims, now) && family.as_deref().is_none_or(goes_on) => {
                 claims.entry("active").or_insert(Value::Bool(true));
                 Value::Object(claims)
             }
@@ -210,5 +222,6 @@ fn is_over(claims: &Map<String, Value>, now: UnixTime) -> bool {
     claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| exp <= now.as_secs())
 }
 
-/// Those that clients ask for: more than a demonstration has within the five minutes that one is good for.
+/// Those that clients ask for: more than a demonstration has within the five minutes that one is good for. Each has at most eight
+/// resources of 2 KiB.
 const MAX_TOKENS: usize = 10_000;

@@ -7,7 +7,9 @@ use http::{
 use serde_json::{Value, json};
 
 use crate::testing::{
-    authorization::{DEVICE_CODE, code_for_token, device_code_for_token, refresh_for_token},
+    authorization::{
+        DEVICE_CODE, MAX_RESOURCE_BYTES, code_for_token, device_code_for_token, refresh_for_token,
+    },
     clients::{Client, identified},
     endpoints::{Exchange, json_response},
     form::{Form, Repeated},
@@ -40,30 +42,42 @@ fn client_credentials(
         return Err(TokenError::UnauthorizedClient);
     }
     let audience = form.once("resource").map_err(|_| TokenError::InvalidTarget("name one `resource`"))?;
+    if audience.is_some_and(|resource| resource.len() > MAX_RESOURCE_BYTES) {
+        return Err(TokenError::InvalidTarget("the resource is too long"));
+    }
     let audience = audience.or(issuer.default_audience.as_deref());
     let audience =
         audience.ok_or(TokenError::InvalidTarget("name the audience in the parameter `resource`"))?;
     let scope = client.granted(issuer, form.once("scope")?).ok_or(TokenError::InvalidScope)?;
-    token_response(issuer, issuer.token().audience(audience).subject(id).client_id(id), &scope, None)
+    let token = issuer.token().audience(audience).subject(id).client_id(id);
+    Ok(token_response(access_token(issuer, token, &scope, None)?, &scope, None))
 }
 
-/// RFC 6749 §5.1: a JWT, or a text that says nothing, as the client is set up.
-pub(super) fn token_response(
+/// A JWT, or a text that says nothing, as the client is set up. Of a family of refresh tokens, it ends with that.
+pub(super) fn access_token(
     issuer: &State,
     token: TokenBuilder,
     scope: &str,
-    refresh: Option<String>,
-) -> Result<Response<Vec<u8>>, TokenError> {
-    let mut content = json!({"token_type": "Bearer", "expires_in": DEFAULT_LIFETIME.as_secs()});
+    family: Option<&str>,
+) -> Result<String, TokenError> {
     let token = if scope.is_empty() { token } else { token.scope(scope) };
     let client = token.claims.get("client_id").and_then(Value::as_str);
     let is_opaque = client.is_some_and(|id| issuer.clients.get(id).is_some_and(|client| client.is_opaque));
-    let access_token = if is_opaque {
-        let kept = issuer.opaque.keep(token.claims, issuer.clock.wall());
-        kept.ok_or(TokenError::TemporarilyUnavailable)?
+    if is_opaque {
+        let kept = issuer.opaque.keep(token.claims, family, issuer.clock.wall());
+        kept.ok_or(TokenError::TemporarilyUnavailable)
     } else {
-        token.mint()
-    };
+        Ok(token.mint())
+    }
+}
+
+/// RFC 6749 §5.1.
+pub(super) fn token_response(
+    access_token: String,
+    scope: &str,
+    refresh: Option<String>,
+) -> Response<Vec<u8>> {
+    let mut content = json!({"token_type": "Bearer", "expires_in": DEFAULT_LIFETIME.as_secs()});
     if let Some(members) = content.as_object_mut() {
         members.insert("access_token".into(), access_token.into());
         members.extend(refresh.map(|token| ("refresh_token".to_owned(), token.into())));
@@ -71,7 +85,7 @@ pub(super) fn token_response(
     }
     let mut response = json_response(StatusCode::OK, &content);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 /// RFC 6749 §5.2, RFC 8707 §2.

@@ -68,15 +68,16 @@ impl Codes {
         Some(code)
     }
 
-    /// What a code is good for, once: it is spent if it fits, for this family. One that does not fit stays good for its owner: whoever
-    /// stole it can neither use nor spoil it.
-    pub(super) fn redeem(
+    /// What a code is good for, once: it is spent if it fits, for this family, and `give` gives what it was spent for. One that does not
+    /// fit stays good for its owner, as does one for which nothing was given: whoever stole it can neither use nor spoil it.
+    pub(super) fn redeem<T>(
         &self,
         code: &str,
         now: UnixTime,
         family: &str,
         fits: impl FnOnce(&Grant) -> Result<(), TokenError>,
-    ) -> Result<Consented, Worthless> {
+        give: impl FnOnce(&Consented) -> Result<T, TokenError>,
+    ) -> Result<T, Worthless> {
         let mut codes = self.lock();
         let issued = codes.get_mut(code).filter(|issued| now < issued.until);
         let unknown = TokenError::InvalidGrant("the code is unknown, used or expired");
@@ -85,8 +86,9 @@ impl Codes {
         match &issued.spent_for {
             Some(family) => Err(Worthless::ComesAgain(family.clone())),
             None => {
+                let given = give(&issued.grant.consented).map_err(Worthless::Refused)?;
                 issued.spent_for = Some(family.to_owned());
-                Ok(issued.grant.consented.clone())
+                Ok(given)
             }
         }
     }

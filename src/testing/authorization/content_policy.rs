@@ -9,12 +9,23 @@ use http::{
 };
 use url::{Host, Url};
 
-/// Show it, in its one style, in no frame, and keep nothing of it. `way_back` is where its form may lead in the end; without one, there
-/// is no form.
-pub(super) fn guard(headers: &mut HeaderMap, nonce: &str, way_back: Option<&str>) {
-    let leads_to = match way_back {
-        Some(redirect_uri) => format!("'self' {}", source(redirect_uri)),
-        None => "'none'".to_owned(),
+/// Where the form of a page may lead.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Leads<'u> {
+    /// Here, and from here back to this redirect URI.
+    Back(&'u str),
+    /// Here alone.
+    Here,
+    /// There is no form.
+    Nowhere,
+}
+
+/// Show it, in its one style, in no frame, and keep nothing of it.
+pub(super) fn guard(headers: &mut HeaderMap, nonce: &str, leads: Leads<'_>) {
+    let leads_to = match leads {
+        Leads::Back(redirect_uri) => format!("'self' {}", source(redirect_uri)),
+        Leads::Here => "'self'".to_owned(),
+        Leads::Nowhere => "'none'".to_owned(),
     };
     let policy = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action {leads_to}"

@@ -9,16 +9,16 @@ use crate::testing::{
         decision::{Decision, read_decision},
         devices::{Asked, INTERVAL, LIFETIME, NoDevice},
         families::family_name,
-        grant::audience,
+        grant::{begun, is_within},
         page,
         request::resources,
-        same_origin::is_of_another_site,
+        same_origin::{is_no_page, is_of_another_site},
     },
     clients::identified,
     endpoints::{Exchange, json_response, not_found},
     form::Form,
     issuer::State,
-    token_endpoint::{TokenError, token_response},
+    token_endpoint::TokenError,
 };
 
 /// Codes for the device and for its user (§3.1, §3.2).
@@ -27,6 +27,9 @@ pub(in crate::testing) fn device_authorization(
     exchange: &Exchange<'_>,
 ) -> Result<Response<Vec<u8>>, TokenError> {
     let form = Form::parse(exchange.body);
+    if is_of_another_site(issuer, exchange.headers) {
+        return Err(TokenError::InvalidRequest("a web page of another site asks"));
+    }
     let (client_id, client) = identified(issuer, exchange, &form)?;
     let scope = client.granted(issuer, form.once("scope")?).ok_or(TokenError::InvalidScope)?;
     let resources = resources(issuer, &form)
@@ -55,14 +58,17 @@ pub(in crate::testing) fn device_authorization(
 pub(in crate::testing) fn device_page(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
     let form = Form::parse(exchange.query.as_bytes());
     let Some(typed) = form.once("user_code").ok().flatten() else { return page::device_code() };
+    if is_no_page(exchange.headers) {
+        return page::notice(StatusCode::FORBIDDEN, "A device is connected on a page of its own.");
+    }
     let (authorization, now) = (&issuer.authorization, issuer.clock.wall());
     let subject = match &authorization.consent {
         Consent::AskedOf(users) => {
             return match authorization.devices.asked(typed, now) {
-                Ok(asked) => {
+                Ok((asked, code)) => {
                     let client = issuer.clients.get(&asked.client_id);
                     let name = client.and_then(|client| client.name.clone());
-                    page::device_question(issuer, &asked, name.as_deref(), users, typed)
+                    page::device_question(issuer, &asked, name.as_deref(), users, &code)
                 }
                 Err(none) => no_device(none),
             };
@@ -111,12 +117,10 @@ pub(in crate::testing) fn device_code_for_token(
     form: &Form,
 ) -> Result<Response<Vec<u8>>, TokenError> {
     let code = form.once("device_code")?.ok_or(TokenError::InvalidRequest("device_code is missing"))?;
-    let consented = issuer.authorization.devices.poll(code, client_id, issuer.clock.wall())?;
-    let token = issuer.token().subject(&consented.subject).client_id(client_id);
-    // What is named here beside it does not count: the user consented to what was named first.
-    let token = audience(token, &Form::parse(b""), &consented);
-    let refresh = issuer.authorization.families.begin(family_name(), consented.clone(), issuer.clock.wall());
-    token_response(issuer, token, &consented.scope, refresh)
+    issuer.authorization.devices.poll(code, client_id, issuer.clock.wall(), |consented| {
+        is_within(form, consented)?;
+        begun(issuer, form, consented, &family_name())
+    })
 }
 
 /// RFC 8628 §3.4.

@@ -79,8 +79,9 @@ impl Devices {
     /// Takes a device in, if not too many wait.
     pub(super) fn begin(&self, asked: Asked, now: UnixTime) -> Option<Codes> {
         let mut state = self.lock();
-        state.waiting.retain(|_, device| now < device.until);
-        if state.waiting.len() >= MAX_DEVICES {
+        // Those that are over are told so for a while (§3.5).
+        state.waiting.retain(|_, device| now < device.until.saturating_add(LIFETIME));
+        if state.waiting.values().filter(|device| now < device.until).count() >= MAX_DEVICES {
             return None;
         }
         let device_code = unguessable("device");
@@ -97,9 +98,9 @@ impl Devices {
         Some(Codes { device_code, user_code })
     }
 
-    /// What the device with this code asks for, for a user to decide on.
-    pub(super) fn asked(&self, typed: &str, now: UnixTime) -> Result<Asked, NoDevice> {
-        self.with_device(typed, now, |device| device.asked.clone())
+    /// What the device with this code asks for, for a user to decide on, and the code as the device shows it.
+    pub(super) fn asked(&self, typed: &str, now: UnixTime) -> Result<(Asked, String), NoDevice> {
+        self.with_device(typed, now, |device| (device.asked.clone(), device.user_code.clone()))
     }
 
     /// A user has the code of a device, and says yes, as this subject, or no.
@@ -135,8 +136,14 @@ impl Devices {
         }
     }
 
-    /// A device asks whether it may go on (§3.4, §3.5).
-    pub(super) fn poll(&self, code: &str, client_id: &str, now: UnixTime) -> Result<Consented, TokenError> {
+    /// A device asks whether it may go on (§3.4, §3.5): then it gets what `give` gives, once.
+    pub(super) fn poll<T>(
+        &self,
+        code: &str,
+        client_id: &str,
+        now: UnixTime,
+        give: impl FnOnce(&Consented) -> Result<T, TokenError>,
+    ) -> Result<T, TokenError> {
         let mut state = self.lock();
         let device = state
             .waiting
@@ -164,9 +171,9 @@ impl Devices {
             }
             Decision::Given(subject) => {
                 let Asked { client_id, resources, scope } = device.asked.clone();
-                let consented = Consented { client_id, resources, scope, subject: subject.clone() };
+                let given = give(&Consented { client_id, resources, scope, subject: subject.clone() })?;
                 state.waiting.remove(code);
-                Ok(consented)
+                Ok(given)
             }
         }
     }
@@ -228,7 +235,7 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 /// §3.2.
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
 
-/// More than wait in a demonstration. Each is as long as the form that asked for it.
+/// More than wait in a demonstration. Each has at most eight resources of 2 KiB.
 const MAX_DEVICES: usize = 1024;
 
 /// Of 2.5e10 codes, so many may be tried in a minute (§5.1).

@@ -32,27 +32,34 @@ impl Families {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first token of a family, if not too many are out.
-    pub(super) fn begin(&self, name: String, consented: Consented, now: UnixTime) -> Option<String> {
+    /// The first token of a family. Where there are too many, the one that was used the longest ago makes room.
+    pub(super) fn begin(&self, name: &str, consented: Consented, now: UnixTime) -> String {
         let mut families = self.lock();
         families.retain(|_, family| now < family.until);
-        if families.len() >= MAX_FAMILIES {
-            return None;
+        if families.len() >= MAX_FAMILIES
+            && let Some(oldest) =
+                families.iter().min_by_key(|(_, family)| family.until).map(|(name, _)| name.clone())
+        {
+            families.remove(&oldest);
         }
-        let token = member(&name);
+        let token = member(name);
         let family = Family { consented, current: token.clone(), until: now.saturating_add(LIFETIME) };
-        families.insert(name, family);
-        Some(token)
+        families.insert(name.to_owned(), family);
+        token
     }
 
-    /// What a token is good for, and the one that takes its place.
-    pub(super) fn next(
+    pub(super) fn go_on(&self, name: &str) -> bool {
+        self.lock().contains_key(name)
+    }
+
+    /// What `give` gives for a token, and the one that takes its place. One for which nothing is given stays good.
+    pub(super) fn next<T>(
         &self,
         token: &str,
         client_id: &str,
         now: UnixTime,
-        fits: impl FnOnce(&Consented) -> Result<(), TokenError>,
-    ) -> Result<(Consented, String), TokenError> {
+        give: impl FnOnce(&Consented, &str) -> Result<T, TokenError>,
+    ) -> Result<(T, String), TokenError> {
         let unknown = TokenError::InvalidGrant("the refresh token is unknown, used or expired");
         let name = family_of(token).ok_or(unknown)?;
         let mut families = self.lock();
@@ -67,10 +74,10 @@ impl Families {
                 "the refresh token came again: all that came of it are over",
             ));
         }
-        fits(&family.consented)?;
+        let given = give(&family.consented, name)?;
         family.current = member(name);
         family.until = now.saturating_add(LIFETIME);
-        Ok((family.consented.clone(), family.current.clone()))
+        Ok((given, family.current.clone()))
     }
 
     /// Ends a family by its name.
@@ -112,5 +119,5 @@ fn family_of(token: &str) -> Option<&str> {
 /// From one use to the next.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// More than a demonstration has users. Each is as long as the query that asked for it: some MiB in all.
+/// More than a demonstration has users. Each has at most eight resources of 2 KiB: some 20 MiB in all.
 const MAX_FAMILIES: usize = 1024;

@@ -4,13 +4,13 @@ use http::Response;
 
 use crate::testing::{
     authorization::{
-        codes::{Consented, Worthless},
+        codes::{Consented, Grant, Worthless},
         families::family_name,
     },
     form::Form,
     issuer::State,
     mint::TokenBuilder,
-    token_endpoint::{TokenError, token_response},
+    token_endpoint::{TokenError, access_token, token_response},
 };
 
 /// A token for what the user consented to, if the code is this client's, comes from where it was sent to, and with the verifier of
@@ -24,8 +24,9 @@ pub(in crate::testing) fn code_for_token(
         form.once(name)?.ok_or(TokenError::InvalidRequest("code, redirect_uri or code_verifier is missing"))
     };
     let (code, redirect_uri, verifier) = (needed("code")?, needed("redirect_uri")?, needed("code_verifier")?);
+    let (authorization, now) = (&issuer.authorization, issuer.clock.wall());
     let family = family_name();
-    let redeemed = issuer.authorization.codes.redeem(code, issuer.clock.wall(), &family, |grant| {
+    let fits = |grant: &Grant| {
         if grant.consented.client_id != client_id {
             return Err(TokenError::InvalidGrant("the code was given to another client"));
         }
@@ -36,22 +37,31 @@ pub(in crate::testing) fn code_for_token(
             return Err(TokenError::InvalidGrant("code_verifier does not fit the challenge"));
         }
         is_within(form, &grant.consented)
-    });
-    let consented = match redeemed {
-        Ok(consented) => consented,
-        Err(Worthless::Refused(error)) => return Err(error),
+    };
+    let give = |consented: &Consented| begun(issuer, form, consented, &family);
+    match authorization.codes.redeem(code, now, &family, fits, give) {
+        Ok(response) => Ok(response),
+        Err(Worthless::Refused(error)) => Err(error),
         // What it was exchanged for is over (RFC 6749 §4.1.2), as far as it can be: a JWT cannot.
         Err(Worthless::ComesAgain(family)) => {
-            issuer.authorization.families.end(&family);
-            return Err(TokenError::InvalidGrant(
-                "the code came again: the refresh tokens that came of it are over",
-            ));
+            authorization.families.end(&family);
+            Err(TokenError::InvalidGrant("the code came again: what it was exchanged for is over"))
         }
-    };
-    let token = issuer.token().subject(&consented.subject).client_id(client_id);
-    let token = audience(token, form, &consented);
+    }
+}
+
+/// The first tokens of a consent.
+pub(super) fn begun(
+    issuer: &State,
+    form: &Form,
+    consented: &Consented,
+    family: &str,
+) -> Result<Response<Vec<u8>>, TokenError> {
+    let token = issuer.token().subject(&consented.subject).client_id(&consented.client_id);
+    let token = audience(token, form, consented);
+    let token = access_token(issuer, token, &consented.scope, Some(family))?;
     let refresh = issuer.authorization.families.begin(family, consented.clone(), issuer.clock.wall());
-    token_response(issuer, token, &consented.scope, refresh)
+    Ok(token_response(token, &consented.scope, Some(refresh)))
 }
 
 /// Fewer resources than the user consented to, but no other (RFC 8707 §2.2).

@@ -33,6 +33,7 @@ pub(super) use self::{
     redirect::RedirectUri,
     refresh::refresh_for_token,
     registration::register,
+    request::MAX_RESOURCE_BYTES,
     revocation::revoke,
 };
 use crate::{
@@ -55,6 +56,11 @@ pub(super) struct Authorization {
 }
 
 impl Authorization {
+    /// Whether the refresh tokens of a family go on.
+    pub(super) fn goes_on(&self, family: &str) -> bool {
+        self.families.go_on(family)
+    }
+
     /// Ends a refresh token, whose ever it is.
     pub(super) fn end(&self, token: &str) -> bool {
         self.families.revoke(token, None).unwrap_or(false)

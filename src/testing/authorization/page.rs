@@ -5,7 +5,12 @@ use url::Url;
 
 use crate::testing::{
     authorization::{
-        Authorization, consent::User, content_policy::guard, devices::Asked, html, random::unguessable,
+        Authorization,
+        consent::User,
+        content_policy::{Leads, guard},
+        devices::Asked,
+        html,
+        random::unguessable,
         request::AuthorizationRequest,
     },
     issuer::State,
@@ -19,7 +24,7 @@ pub(super) fn question(
     handle: &str,
 ) -> Response<Vec<u8>> {
     let (name, client) = called(&request.client_id, request.client_name.as_deref());
-    let place = html::shown(&place(&request.way_back.redirect_uri), MAX_TEXT);
+    let place = html::shown(&place(&request.way_back.redirect_uri), MAX_HOST);
     let resources = resources(&request.resources);
     let rights = rights(&issuer.authorization, &request.scope);
     let form = form(DECISION_PATH, "request", handle, users);
@@ -34,7 +39,7 @@ pub(super) fn question(
 {rights}
 {form}"#
     );
-    page(StatusCode::OK, &format!("Allow {name}?"), &main, Some(&request.way_back.redirect_uri))
+    page(StatusCode::OK, &format!("Allow {name}?"), &main, Leads::Back(&request.way_back.redirect_uri))
 }
 
 /// Which code does the device show? (RFC 8628 §3.3)
@@ -47,7 +52,7 @@ pub(super) fn device_code() -> Response<Vec<u8>> {
 <div class="buttons"><button type="submit">Go on</button></div>
 </form>"#
     );
-    page(StatusCode::OK, "Connect a device", &main, None)
+    page(StatusCode::OK, "Connect a device", &main, Leads::Here)
 }
 
 /// What a device asks for. The code is shown once more, so that the user sees that it is the device before them (RFC 8628 §3.3.1).
@@ -74,13 +79,13 @@ pub(super) fn device_question(
 {rights}
 {form}"#
     );
-    page(StatusCode::OK, &format!("Allow {name}?"), &main, None)
+    page(StatusCode::OK, &format!("Allow {name}?"), &main, Leads::Here)
 }
 
 /// What was decided for a device.
 pub(super) fn device_answer(what: &str) -> Response<Vec<u8>> {
     let what = html::shown(what, MAX_TEXT);
-    page(StatusCode::OK, &what, &format!("<h1>{what}</h1>\n<p>This page can be closed.</p>"), None)
+    page(StatusCode::OK, &what, &format!("<h1>{what}</h1>\n<p>This page can be closed.</p>"), Leads::Nowhere)
 }
 
 /// A client's name, and who that is.
@@ -125,10 +130,15 @@ fn form(action: &str, name: &str, about: &str, users: &[User]) -> String {
 /// Why there is nothing to decide.
 pub(super) fn notice(status: StatusCode, what: &str) -> Response<Vec<u8>> {
     let what = html::shown(what, MAX_TEXT);
-    page(status, "Nothing was decided", &format!("<h1>Nothing was decided</h1>\n<p>{what}</p>"), None)
+    page(
+        status,
+        "Nothing was decided",
+        &format!("<h1>Nothing was decided</h1>\n<p>{what}</p>"),
+        Leads::Nowhere,
+    )
 }
 
-fn page(status: StatusCode, title: &str, main: &str, way_back: Option<&str>) -> Response<Vec<u8>> {
+fn page(status: StatusCode, title: &str, main: &str, leads: Leads<'_>) -> Response<Vec<u8>> {
     let nonce = unguessable("style");
     // The icon is there so that no browser asks for one.
     let html = format!(
@@ -153,7 +163,7 @@ fn page(status: StatusCode, title: &str, main: &str, way_back: Option<&str>) -> 
     );
     let mut response = Response::new(html.into_bytes());
     *response.status_mut() = status;
-    guard(response.headers_mut(), &nonce, way_back);
+    guard(response.headers_mut(), &nonce, leads);
     response
 }
 
@@ -197,6 +207,9 @@ const STYLE: &str = include_str!("page.css");
 
 /// Two lines on a phone, or three.
 const MAX_NAME: usize = 80;
+
+/// A host as a whole, with its port: its end is what counts. A redirect URI has no longer one.
+const MAX_HOST: usize = 300;
 
 /// A URL or a sentence that somebody reads.
 const MAX_TEXT: usize = 200;

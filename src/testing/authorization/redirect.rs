@@ -22,8 +22,9 @@ impl RedirectUri {
             "http" => text.starts_with("http://") && url.host().is_some_and(|host| is_loopback(&host)),
             other => other.contains('.'),
         };
+        let is_shown_whole = url.host_str().is_none_or(|host| host.len() <= MAX_HOST_BYTES);
         let has_no_user = url.username().is_empty() && url.password().is_none();
-        (is_good && has_no_user).then(|| Self(text.to_owned()))
+        (is_good && has_no_user && is_shown_whole).then(|| Self(text.to_owned()))
     }
 
     /// Whether a request may name this one: to the letter (RFC 9700 §2.1), but with any port on a loopback address, for an
@@ -63,6 +64,9 @@ fn without_port(uri: &str) -> Option<(&'static str, &str)> {
 
 const LOOPBACK: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
 
+/// Of a name in DNS (RFC 1035 §2.3.4).
+const MAX_HOST_BYTES: usize = 253;
+
 /// The longest that browsers and servers agree on is about this.
 const MAX_REDIRECT_URI_BYTES: usize = 2048;
 
@@ -85,6 +89,7 @@ mod tests {
             assert!(RedirectUri::parse(good).is_some(), "{good}");
         }
         let long = format!("https://app.example/{}", "a".repeat(2048));
+        let long_host = format!("https://bank.example.{}.evil.example/", ["a"; 130].join("."));
         for bad in [
             "",
             "/callback",
@@ -106,6 +111,7 @@ mod tests {
             "https:app.example/callback",
             "http:127.0.0.1:4711/callback",
             &long,
+            &long_host,
         ] {
             assert!(RedirectUri::parse(bad).is_none(), "{bad}");
         }

@@ -2,11 +2,17 @@
 
 use http::Response;
 
-use crate::testing::{
-    authorization::grant::{audience, is_within},
-    form::Form,
-    issuer::State,
-    token_endpoint::{TokenError, token_response},
+use crate::{
+    testing::{
+        authorization::{
+            codes::Consented,
+            grant::{audience, is_within},
+        },
+        form::Form,
+        issuer::State,
+        token_endpoint::{TokenError, access_token, token_response},
+    },
+    token::scope::Scopes,
 };
 
 /// A token for what the user consented to, or for less, and the refresh token that takes the place of this one.
@@ -15,18 +21,21 @@ pub(in crate::testing) fn refresh_for_token(
     client_id: &str,
     form: &Form,
 ) -> Result<Response<Vec<u8>>, TokenError> {
-    let token = form.once("refresh_token")?;
-    let token = token.ok_or(TokenError::InvalidRequest("refresh_token is missing"))?;
-    let scope = form.once("scope")?;
-    let (consented, next) =
-        issuer.authorization.families.next(token, client_id, issuer.clock.wall(), |consented| {
-            let has = |word: &str| consented.scope.split(' ').any(|known| known == word);
-            if !scope.is_none_or(|scope| scope.split(' ').all(has)) {
-                return Err(TokenError::InvalidScope);
-            }
-            is_within(form, consented)
-        })?;
-    let scope = scope.unwrap_or(&consented.scope);
-    let token = issuer.token().subject(&consented.subject).client_id(client_id);
-    token_response(issuer, audience(token, form, &consented), scope, Some(next))
+    let refresh_token = form.once("refresh_token")?;
+    let refresh_token = refresh_token.ok_or(TokenError::InvalidRequest("refresh_token is missing"))?;
+    let asked = form.once("scope")?.map(Scopes::parse).transpose().map_err(|_| TokenError::InvalidScope)?;
+    let give = |consented: &Consented, family: &str| {
+        let has = |word: &str| consented.scope.split(' ').any(|known| known == word);
+        if !asked.as_ref().is_none_or(|asked| asked.iter().all(has)) {
+            return Err(TokenError::InvalidScope);
+        }
+        is_within(form, consented)?;
+        let scope = asked.as_ref().map_or_else(|| consented.scope.clone(), Scopes::to_string);
+        let token = issuer.token().subject(&consented.subject).client_id(client_id);
+        let token = access_token(issuer, audience(token, form, consented), &scope, Some(family))?;
+        Ok((token, scope))
+    };
+    let families = &issuer.authorization.families;
+    let ((token, scope), next) = families.next(refresh_token, client_id, issuer.clock.wall(), give)?;
+    Ok(token_response(token, &scope, Some(next)))
 }

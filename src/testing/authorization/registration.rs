@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::testing::{
-    authorization::{random::unguessable, redirect::RedirectUri},
+    authorization::{device::DEVICE_CODE, random::unguessable, redirect::RedirectUri},
     clients::Client,
     endpoints::{Exchange, json_response},
     issuer::State,
@@ -67,7 +67,7 @@ fn taken_in(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>
         "client_id_issued_at": issuer.clock.wall().as_secs(),
         "redirect_uris": redirect_uris.iter().map(RedirectUri::as_str).collect::<Vec<_>>(),
         "token_endpoint_auth_method": "none",
-        "grant_types": ["authorization_code", "refresh_token"],
+        "grant_types": ["authorization_code", "refresh_token", DEVICE_CODE],
         "response_types": ["code"],
     });
     if let (Some(name), Some(members)) = (&name, answer.as_object_mut()) {

@@ -91,16 +91,30 @@ impl AuthorizationRequest {
 
 /// What tokens are asked for: the resources that are named, or else the issuer's default audience (RFC 8707 §2).
 pub(super) fn resources(issuer: &State, form: &Form) -> Option<Vec<String>> {
-    let named: Vec<_> = form.all("resource").map(str::to_owned).collect();
+    let mut named: Vec<&str> = Vec::new();
+    for resource in form.all("resource").filter(|resource| !resource.is_empty()) {
+        if !named.contains(&resource) {
+            named.push(resource);
+        }
+        if named.len() > MAX_RESOURCES || !is_resource(resource) {
+            return None;
+        }
+    }
     if named.is_empty() {
         return issuer.default_audience.clone().map(|audience| vec![audience]);
     }
-    named.iter().all(|resource| is_resource(resource)).then_some(named)
+    Some(named.into_iter().map(str::to_owned).collect())
 }
+
+/// One token is for one resource, or for some that belong together.
+const MAX_RESOURCES: usize = 8;
+
+/// As long as a URL gets.
+pub(in crate::testing) const MAX_RESOURCE_BYTES: usize = 2048;
 
 /// An absolute URI without fragment (RFC 8707 §2).
 fn is_resource(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| url.fragment().is_none())
+    text.len() <= MAX_RESOURCE_BYTES && Url::parse(text).is_ok_and(|url| url.fragment().is_none())
 }
 
 /// Why nobody is asked.

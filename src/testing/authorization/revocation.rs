@@ -1,6 +1,8 @@
 //! Which token is to be over? (RFC 7009)
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, Response, header::CACHE_CONTROL};
+use serde_json::{Map, Value};
 
 use crate::testing::{
     clients::identified, endpoints::Exchange, form::Form, issuer::State, token_endpoint::TokenError,
@@ -24,6 +26,9 @@ pub(in crate::testing) fn revoke(
     Ok(response)
 }
 
+/// By its shape, and a header that can be read.
 fn is_jwt(token: &str) -> bool {
-    token.split('.').count() == 3
+    let [header, _, _] = token.split('.').collect::<Vec<_>>()[..] else { return false };
+    let header = URL_SAFE_NO_PAD.decode(header).ok();
+    header.is_some_and(|header| serde_json::from_slice::<Map<String, Value>>(&header).is_ok())
 }

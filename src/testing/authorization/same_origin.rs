@@ -19,11 +19,17 @@ pub(super) fn is_of_another_site(issuer: &State, headers: &HeaderMap) -> bool {
         || !headers.get_all(ORIGIN).iter().all(is_good)
 }
 
+/// Whether a browser says that what it asks for is shown to nobody, such as the image of another page.
+pub(super) fn is_no_page(headers: &HeaderMap) -> bool {
+    headers.get_all(SEC_FETCH_DEST).iter().any(|place| place != "document")
+}
+
 /// By its own name, or by the one of loopback that the browser used.
 fn is_ours(issuer: &State, headers: &HeaderMap, origin: &HeaderValue) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     *origin == issuer.url || host.is_some_and(|host| *origin == format!("http://{host}"))
 }
 
-/// Of W3C Fetch Metadata. Scripts cannot set it.
+/// Of W3C Fetch Metadata. Scripts cannot set them.
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
