@@ -7,7 +7,7 @@
     allow(rustdoc::broken_intra_doc_links, reason = "pages link to what these features bring")
 )]
 
-#[allow(unused_imports, reason = "the pages link to these names")]
+#[expect(unused_imports, reason = "the pages link to these names")]
 use crate::*;
 
 #[doc = include_str!("../docs/guide/links.md")]
