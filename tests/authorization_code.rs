@@ -142,7 +142,7 @@ async fn what_else_is_wrong_the_client_is_told() {
     let answer = scene.authorize(&good().without("state")).await;
     assert!(answer.contains_key("code") && !answer.contains_key("state"), "{answer:?}");
     // What nobody knows is ignored (RFC 6749 §3.1).
-    scene.code(&good().add("prompt", "login").add("prompt", "none")).await;
+    scene.code(&good().add("display", "page").add("display", "popup")).await;
 }
 
 #[tokio::test(start_paused = true)]

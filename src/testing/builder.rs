@@ -1,6 +1,6 @@
 //! How is the embedded issuer set up?
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -9,6 +9,7 @@ use crate::{
         authorization::{Consent, RedirectUri},
         clients::Client,
         issuer::{State, TestIssuer},
+        mint::DEFAULT_LIFETIME,
         serve,
     },
     token::scope::{Scope, Scopes},
@@ -25,6 +26,7 @@ pub struct TestIssuerBuilder {
     pub(super) explained: HashMap<String, String>,
     pub(super) scopes: Option<Scopes>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) lifetime: Duration,
     address: SocketAddr,
 }
 
@@ -38,6 +40,7 @@ impl TestIssuerBuilder {
             explained: HashMap::new(),
             scopes: None,
             clock: Arc::new(SystemClock),
+            lifetime: DEFAULT_LIFETIME,
             address: ([127, 0, 0, 1], 0).into(),
         }
     }
@@ -184,6 +187,12 @@ impl TestIssuerBuilder {
     /// Takes the time from this clock. **Default:** [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Lets access tokens, and ID tokens, be good for so long, in whole seconds. **Default:** 300 s.
+    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
         self
     }
 

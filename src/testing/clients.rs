@@ -6,22 +6,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderValue, header::AUTHORIZATION};
 use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::{
-    introspection::assertion::{ASSERTION_TYPE, is_by_secret},
+    introspection::assertion::ASSERTION_TYPE,
     keys::{
         algorithm::{Algorithm, AlgorithmSet},
-        set::{KeySet, Selection},
+        set::KeySet,
     },
     testing::{
-        authorization::RedirectUri, endpoints::Exchange, form::Form, issuer::State,
+        authorization::RedirectUri, endpoints::Exchange, form::Form, issuer::State, jws::Jws,
         token_endpoint::TokenError,
     },
     token::scope::Scopes,
@@ -130,17 +127,12 @@ impl Client {
         asked.iter().all(may_have).then(|| asked.to_string())
     }
 
-    /// Whether the client signed this (RFC 7515 §5.2). A client with a key is not taken for one with a secret.
-    fn signed(&self, header: &Value, input: &str, signature: &[u8]) -> bool {
-        let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
-        match (&self.proof, algorithm) {
-            (Proof::Secret(secret), Some(Algorithm::Hs256)) => is_by_secret(secret, input, signature),
-            (Proof::Key(keys), Some(algorithm)) => {
-                let kid = header.get("kid").and_then(Value::as_str);
-                let Selection::Keys(keys) = keys.select(algorithm, kid) else { return false };
-                keys.into_iter().flatten().any(|key| key.verify(input.as_bytes(), signature))
-            }
-            (Proof::Nothing | Proof::Secret(_), _) | (Proof::Key(_), None) => false,
+    /// Whether the client signed this. One with a key is not taken for one with a secret.
+    fn signed(&self, assertion: &Jws<'_>) -> bool {
+        match &self.proof {
+            Proof::Key(keys) => assertion.is_by(keys),
+            Proof::Nothing => false,
+            Proof::Secret(secret) => assertion.is_by_secret(secret),
         }
     }
 }
@@ -210,17 +202,13 @@ fn knows(issuer: &State, id: &str, secret: &str) -> bool {
 
 /// The client that made an assertion (RFC 7523 §3).
 fn asserted(issuer: &State, assertion: &str) -> Option<String> {
-    let (input, signature) = assertion.rsplit_once('.')?;
-    let (header, claims) = input.split_once('.')?;
-    let read = |text: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(text).ok()?).ok();
-    let (header, claims) = (read(header)?, read(claims)?);
-    let id = claims.get("sub")?.as_str()?;
-    let client = issuer.clients.get(id)?;
-    let is_good = client.signed(&header, input, &URL_SAFE_NO_PAD.decode(signature).ok()?)
-        && claims.get("iss")?.as_str()? == id
-        && is_made_out_to(issuer, claims.get("aud")?)
-        && claims.get("exp")?.as_i64()? > issuer.clock.wall().as_secs()
-        && claims.get("jti")?.is_string();
+    let assertion = Jws::parse(assertion)?;
+    let id = assertion.claim("sub")?;
+    let is_good = issuer.clients.get(id)?.signed(&assertion)
+        && assertion.claim("iss") == Some(id)
+        && is_made_out_to(issuer, assertion.claims.get("aud")?)
+        && assertion.claims.get("exp")?.as_i64()? > issuer.clock.wall().as_secs()
+        && assertion.claim("jti").is_some();
     is_good.then(|| id.to_owned())
 }
 

@@ -54,7 +54,7 @@ pub(super) fn answer(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8
     }
 }
 
-/// RFC 8414 §2, with RFC 7591 §5, RFC 7636 §6.2 and RFC 9207 §3.
+/// RFC 8414 §2 and OpenID Connect Discovery §3, with RFC 7591 §5, RFC 7636 §6.2 and RFC 9207 §3.
 fn metadata(issuer: &State) -> Value {
     let url = &issuer.url;
     let methods = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
@@ -76,6 +76,8 @@ fn metadata(issuer: &State) -> Value {
         "request_uri_parameter_supported": false,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [issuer.algorithm().name()],
         "token_endpoint_auth_methods_supported": or_none,
         "revocation_endpoint_auth_methods_supported": or_none,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
@@ -94,8 +96,16 @@ fn introspection(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec
     let form = Form::parse(exchange.body);
     let (client, _) = authenticated(issuer, exchange, &form)?;
     let token = form.first("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
-    let answer =
-        issuer.opaque.introspect(token, issuer.clock.wall(), |family| issuer.authorization.goes_on(family));
+    let answer = match issuer.claims_of(token) {
+        Some(mut claims) => {
+            claims.extend([("active".into(), true.into()), ("token_type".into(), "Bearer".into())]);
+            Value::Object(claims)
+        }
+        None => {
+            let goes_on = |family: &str| issuer.authorization.goes_on(family);
+            issuer.opaque.introspect(token, issuer.clock.wall(), goes_on)
+        }
+    };
     let mut response = if exchange.headers.get(ACCEPT).is_some_and(|accept| accept == SIGNED) {
         let jwt = issuer.token().audience(&client).header("typ", "token-introspection+jwt");
         let jwt = ["sub", "client_id", "jti", "exp"].into_iter().fold(jwt, |jwt, claim| jwt.without(claim));

@@ -7,23 +7,25 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     clock::Clock,
-    keys::{algorithm::Algorithm, signing::SigningKey},
+    keys::{algorithm::Algorithm, set::KeySet, signing::SigningKey},
     server::issuer::Issuer,
     testing::{
         authorization::Authorization,
         builder::TestIssuerBuilder,
-        clients::Clients,
+        clients::{self, Clients},
         fault::Endpoint,
         faults::{Faults, Schedule},
         fetch::IssuerFetch,
-        mint::TokenBuilder,
+        jws::Jws,
+        mint::{ACCESS_TOKEN, TokenBuilder},
         opaque::OpaqueTokens,
         serve::Serving,
     },
@@ -36,7 +38,7 @@ use crate::{
 /// introspection endpoint (RFC 7662) for its [clients](TestIssuerBuilder::client). Clients that act for a user get authorization
 /// codes (RFC 6749 §4.1) with PKCE by S256 (RFC 7636), for one resource or several (RFC 8707); those that it does not know may
 /// [register](Endpoint::Registration) as public clients. With a token comes a refresh token (RFC 6749 §6), which is replaced with each use
-/// and can be [ended](Endpoint::Revocation) (RFC 7009); devices without a browser get a [code for their user](Endpoint::DeviceAuthorization)
+/// and can be [ended](Endpoint::Revocation) (RFC 7009), and for the scope `openid` an ID token (OpenID Connect Core §2); devices without a browser get a [code for their user](Endpoint::DeviceAuthorization)
 /// (RFC 8628). Nobody signs in: [one user](TestIssuerBuilder::consents_as) consents at once, or a page asks whoever opens it
 /// [which user](TestIssuerBuilder::users) they are.
 #[derive(Clone)]
@@ -51,6 +53,8 @@ pub(super) struct State {
     pub(super) clients: Clients,
     pub(super) authorization: Authorization,
     pub(super) clock: Arc<dyn Clock>,
+    /// Of access tokens, and of ID tokens.
+    pub(super) lifetime: Duration,
     algorithms: Vec<Algorithm>,
     keys: Mutex<Keys>,
     pub(super) opaque: OpaqueTokens,
@@ -95,7 +99,7 @@ impl TestIssuer {
 
     /// A good token, to be changed at will, signed with the first algorithm.
     pub fn token(&self) -> TokenBuilder {
-        self.token_by(self.state.algorithms.first().copied().unwrap_or(Algorithm::Es256))
+        self.token_by(self.state.algorithm())
     }
 
     /// A good token signed with this algorithm. One that the issuer did not have gets a key now, which resource servers
@@ -106,7 +110,7 @@ impl TestIssuer {
     /// For an algorithm that is not [supported](Algorithm::is_supported) by this build: HMAC has no public keys, and the
     /// others need a signature backend.
     pub fn token_by(&self, algorithm: Algorithm) -> TokenBuilder {
-        let token = TokenBuilder::new(self.state.key(algorithm), self.url(), self.state.clock.wall());
+        let token = self.state.token_by(algorithm);
         match &self.state.default_audience {
             Some(audience) => token.audience(audience),
             None => token,
@@ -174,6 +178,7 @@ impl State {
             clients: Clients::new(settings.clients),
             authorization: Authorization::new(settings.consent, settings.explained, settings.scopes),
             clock: settings.clock,
+            lifetime: settings.lifetime,
             algorithms: settings.algorithms,
             keys: Mutex::default(),
             opaque: OpaqueTokens::default(),
@@ -229,9 +234,28 @@ impl State {
         json!({ "keys": jwks })
     }
 
+    /// The claims of an access token that is a JWT of ours, as long as it is good.
+    pub(super) fn claims_of(&self, token: &str) -> Option<Map<String, Value>> {
+        let jws = Jws::parse(token)?;
+        let keys = KeySet::parse(self.jwks().to_string().as_bytes(), &clients::algorithms()).ok()?;
+        let is_good = jws.is_by(&keys)
+            && jws.header("typ") == Some(ACCESS_TOKEN)
+            && jws.claim("iss") == Some(&self.url)
+            && jws.claims.get("exp")?.as_i64()? > self.clock.wall().as_secs();
+        is_good.then_some(jws.claims)
+    }
+
     pub(super) fn token(&self) -> TokenBuilder {
-        let algorithm = self.algorithms.first().copied().unwrap_or(Algorithm::Es256);
-        TokenBuilder::new(self.key(algorithm), &self.url, self.clock.wall())
+        self.token_by(self.algorithm())
+    }
+
+    fn token_by(&self, algorithm: Algorithm) -> TokenBuilder {
+        TokenBuilder::new(self.key(algorithm), &self.url, self.clock.wall(), self.lifetime)
+    }
+
+    /// Of what the token endpoint gives out.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.algorithms.first().copied().unwrap_or(Algorithm::Es256)
     }
 
     pub(super) fn count(&self, path: &str) {

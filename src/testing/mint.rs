@@ -25,18 +25,18 @@ pub struct TokenBuilder {
 }
 
 impl TokenBuilder {
-    pub(super) fn new(key: Arc<SigningKey>, issuer: &str, now: UnixTime) -> Self {
+    pub(super) fn new(key: Arc<SigningKey>, issuer: &str, now: UnixTime, lifetime: Duration) -> Self {
         let mut builder =
             Self { key, now, header: Map::new(), claims: Map::new(), header_text: None, payload_text: None };
         builder.set_key_header();
         builder
-            .header("typ", "at+jwt")
+            .header("typ", ACCESS_TOKEN)
             .issuer(issuer)
             .subject("test-user")
             .client_id("test-client")
             .claim("jti", format!("{:032x}", fastrand::u128(..)))
             .issued_in(0)
-            .expires_in(DEFAULT_LIFETIME)
+            .expires_in(lifetime)
     }
 
     fn set_key_header(&mut self) {
@@ -59,6 +59,23 @@ impl TokenBuilder {
         self.claim("client_id", client_id.into())
     }
 
+    /// Makes an ID token for this client of it (OpenID Connect Core §2): `typ` is `JWT`, `aud` the client, and there is neither
+    /// `client_id` nor `jti`. It says who signed in, to the client alone: no resource server takes it for an access token.
+    ///
+    /// ```
+    /// use bearergate::{Claims, Presented, ResourceServer, testing::TestIssuer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let issuer = TestIssuer::start().await?;
+    /// let api = ResourceServer::builder("https://api.example.com").trust(issuer.trusted()).build()?;
+    /// let id_token = issuer.token().id_token("dashboard").mint();
+    /// assert!(api.validate::<Claims>(&Presented::bearer(&id_token)).await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn id_token(self, client_id: impl Into<String>) -> Self {
+        self.header("typ", "JWT").audience(client_id).without("client_id").without("jti")
+    }
+
     /// Sets `aud`. **Default:** the issuer's default audience, if it has one.
     pub fn audience(self, audience: impl Into<String>) -> Self {
         self.claim("aud", audience.into())
@@ -69,7 +86,7 @@ impl TokenBuilder {
         self.claim("scope", scope.into())
     }
 
-    /// Sets `exp` so much later than now. **Default:** 300 s.
+    /// Sets `exp` so much later than now. **Default:** the issuer's [lifetime](super::TestIssuerBuilder::access_token_lifetime), 300 s.
     pub fn expires_in(self, lifetime: Duration) -> Self {
         let exp = self.now.saturating_add(lifetime).as_secs();
         self.claim("exp", exp)
@@ -170,5 +187,8 @@ impl fmt::Debug for TokenBuilder {
         f.debug_struct("TokenBuilder").field("key", &self.key).finish_non_exhaustive()
     }
 }
+
+/// The `typ` of an access token (RFC 9068 §2.1).
+pub(super) const ACCESS_TOKEN: &str = "at+jwt";
 
 pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);

@@ -93,6 +93,7 @@ mod fetch;
 mod form;
 mod gzip;
 mod issuer;
+mod jws;
 mod mint;
 mod mock;
 mod mock_token;

@@ -17,7 +17,6 @@ use crate::{
     testing::{
         authorization::unguessable,
         issuer::{State, TestIssuer},
-        mint::DEFAULT_LIFETIME,
         token_endpoint::TokenError,
     },
 };
@@ -35,14 +34,14 @@ impl OpaqueTokenBuilder {
     pub(super) fn new(issuer: Arc<State>) -> Self {
         let url = issuer.url.clone();
         let audience = issuer.default_audience.clone();
-        let now = issuer.clock.wall().as_secs();
+        let (now, lifetime) = (issuer.clock.wall().as_secs(), issuer.lifetime);
         let builder = Self { issuer, claims: Map::new() }
             .claim("iss", url)
             .claim("iat", now)
             .claim("token_type", "Bearer")
             .subject("test-user")
             .client_id("test-client")
-            .expires_in(DEFAULT_LIFETIME);
+            .expires_in(lifetime);
         match audience {
             Some(audience) => builder.audience(audience),
             None => builder,
@@ -69,7 +68,7 @@ impl OpaqueTokenBuilder {
         self.claim("scope", scope.into())
     }
 
-    /// Sets `exp` so much later than now. **Default:** 300 s.
+    /// Sets `exp` so much later than now. **Default:** the issuer's [lifetime](super::TestIssuerBuilder::access_token_lifetime), 300 s.
     pub fn expires_in(self, lifetime: Duration) -> Self {
         let exp = self.issuer.clock.wall().saturating_add(lifetime).as_secs();
         self.claim("exp", exp)
@@ -115,8 +114,9 @@ impl TestIssuer {
     /// This issuer as one that a resource server asks about each token. The credentials are those of one of its
     /// [clients](super::TestIssuerBuilder::client), by [`ClientAuth::basic`], [`ClientAuth::post`] or
     /// [`ClientAuth::client_secret_jwt`], or by [`ClientAuth::private_key_jwt`] for one
-    /// [with a key](super::TestIssuerBuilder::client_with_key). The endpoint knows [opaque tokens](Self::opaque_token), and those of
-    /// [clients that get such](super::TestIssuerBuilder::opaque_tokens_for); a JWT is not active to it.
+    /// [with a key](super::TestIssuerBuilder::client_with_key). The endpoint knows [opaque tokens](Self::opaque_token), those of
+    /// [clients that get such](super::TestIssuerBuilder::opaque_tokens_for), and JWTs of this issuer: active until they expire, for none can
+    /// be taken back.
     pub fn introspected(&self, auth: ClientAuth) -> Issuer {
         Issuer::introspect(self.url(), format!("{}/introspect", self.url()), auth).allow_http_on_loopback()
     }

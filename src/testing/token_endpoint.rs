@@ -14,7 +14,7 @@ use crate::testing::{
     endpoints::{Exchange, json_response},
     form::{Form, Repeated},
     issuer::State,
-    mint::{DEFAULT_LIFETIME, TokenBuilder},
+    mint::TokenBuilder,
 };
 
 pub(super) fn token(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, TokenError> {
@@ -49,8 +49,11 @@ fn client_credentials(
     let audience =
         audience.ok_or(TokenError::InvalidTarget("name the audience in the parameter `resource`"))?;
     let scope = client.granted(issuer, form.once("scope")?).ok_or(TokenError::InvalidScope)?;
+    // There is no user whom it could name.
+    let scope = scope.split(' ').filter(|word| *word != "openid").collect::<Vec<_>>().join(" ");
     let token = issuer.token().audience(audience).subject(id).client_id(id);
-    Ok(token_response(access_token(issuer, token, &scope, None)?, &scope, None))
+    let access_token = access_token(issuer, token, &scope, None)?;
+    Ok(token_response(issuer, Granted { access_token, scope: &scope, refresh_token: None, id_token: None }))
 }
 
 /// A JWT, or a text that says nothing, as the client is set up. Of a family of refresh tokens, it ends with that.
@@ -71,16 +74,24 @@ pub(super) fn access_token(
     }
 }
 
+/// What a client gets.
+pub(super) struct Granted<'s> {
+    pub(super) access_token: String,
+    /// Words with spaces between, or none.
+    pub(super) scope: &'s str,
+    pub(super) refresh_token: Option<String>,
+    /// OpenID Connect Core §3.1.3.3.
+    pub(super) id_token: Option<String>,
+}
+
 /// RFC 6749 §5.1.
-pub(super) fn token_response(
-    access_token: String,
-    scope: &str,
-    refresh: Option<String>,
-) -> Response<Vec<u8>> {
-    let mut content = json!({"token_type": "Bearer", "expires_in": DEFAULT_LIFETIME.as_secs()});
+pub(super) fn token_response(issuer: &State, granted: Granted<'_>) -> Response<Vec<u8>> {
+    let Granted { access_token, scope, refresh_token, id_token } = granted;
+    let mut content = json!({"token_type": "Bearer", "expires_in": issuer.lifetime.as_secs()});
     if let Some(members) = content.as_object_mut() {
         members.insert("access_token".into(), access_token.into());
-        members.extend(refresh.map(|token| ("refresh_token".to_owned(), token.into())));
+        members.extend(refresh_token.map(|token| ("refresh_token".to_owned(), token.into())));
+        members.extend(id_token.map(|token| ("id_token".to_owned(), token.into())));
         members.extend((!scope.is_empty()).then(|| ("scope".to_owned(), scope.into())));
     }
     let mut response = json_response(StatusCode::OK, &content);

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     clock::UnixTime,
     testing::{
-        authorization::{pkce::Challenge, random::unguessable},
+        authorization::{identity::Login, pkce::Challenge, random::unguessable},
         token_endpoint::TokenError,
     },
 };
@@ -31,6 +31,7 @@ pub(super) struct Grant {
     pub(super) consented: Consented,
     pub(super) redirect_uri: String,
     pub(super) challenge: Challenge,
+    pub(super) login: Login,
 }
 
 /// The codes that were given out, until they expire.
@@ -76,7 +77,7 @@ impl Codes {
         now: UnixTime,
         family: &str,
         fits: impl FnOnce(&Grant) -> Result<(), TokenError>,
-        give: impl FnOnce(&Consented) -> Result<T, TokenError>,
+        give: impl FnOnce(&Grant) -> Result<T, TokenError>,
     ) -> Result<T, Worthless> {
         let mut codes = self.lock();
         let issued = codes.get_mut(code).filter(|issued| now < issued.until);
@@ -86,7 +87,7 @@ impl Codes {
         match &issued.spent_for {
             Some(family) => Err(Worthless::ComesAgain(family.clone())),
             None => {
-                let given = give(&issued.grant.consented).map_err(Worthless::Refused)?;
+                let given = give(&issued.grant).map_err(Worthless::Refused)?;
                 issued.spent_for = Some(family.to_owned());
                 Ok(given)
             }

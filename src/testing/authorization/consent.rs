@@ -33,6 +33,16 @@ impl Consent {
         Self::AskedOf(users)
     }
 
+    /// What the page calls this subject, if it is one who is asked.
+    pub(in crate::testing) fn name_of(&self, subject: &str) -> Option<&str> {
+        match self {
+            Self::AskedOf(users) => {
+                users.iter().find(|user| user.subject == subject).map(|user| user.name.as_str())
+            }
+            Self::Denied | Self::GivenBy(_) => None,
+        }
+    }
+
     /// The user of this subject, if it is one who is asked.
     pub(in crate::testing) fn user_mut(&mut self, subject: &str) -> Option<&mut User> {
         match self {

@@ -119,7 +119,7 @@ pub(in crate::testing) fn device_code_for_token(
     let code = form.once("device_code")?.ok_or(TokenError::InvalidRequest("device_code is missing"))?;
     issuer.authorization.devices.poll(code, client_id, issuer.clock.wall(), |consented| {
         is_within(form, consented)?;
-        begun(issuer, form, consented, &family_name())
+        begun(issuer, form, consented, None, &family_name())
     })
 }
 

@@ -6,6 +6,7 @@ use crate::testing::{
     authorization::{
         codes::{Consented, Grant},
         consent::{Consent, User},
+        identity::Login,
         page,
         random::unguessable,
         request::{AuthorizationError, AuthorizationRequest},
@@ -21,6 +22,10 @@ pub(in crate::testing) fn authorize(issuer: &State, exchange: &Exchange<'_>) -> 
         Err(unanswerable) => return unanswerable.into_response(issuer),
     };
     match &issuer.authorization.consent {
+        // Nobody is signed in here (OpenID Connect Core §3.1.2.6).
+        Consent::AskedOf(_) if !request.may_ask => {
+            request.way_back.with_error(issuer, AuthorizationError::LoginRequired)
+        }
         Consent::AskedOf(users) => asked(issuer, request, users),
         Consent::Denied => request.way_back.with_error(issuer, AuthorizationError::AccessDenied),
         Consent::GivenBy(subject) => consented(issuer, request, subject),
@@ -36,11 +41,12 @@ fn asked(issuer: &State, request: AuthorizationRequest, users: &[User]) -> Respo
 
 /// A code for what this user consented to.
 pub(super) fn consented(issuer: &State, request: AuthorizationRequest, subject: &str) -> Response<Vec<u8>> {
-    let AuthorizationRequest { client_id, client_name: _, way_back, challenge, resources, scope } = request;
+    let AuthorizationRequest { client_id, way_back, challenge, resources, scope, nonce, .. } = request;
+    let now = issuer.clock.wall();
     let redirect_uri = way_back.redirect_uri.clone();
     let consented = Consented { client_id, resources, scope, subject: subject.to_owned() };
-    let grant = Grant { consented, redirect_uri, challenge };
-    match issuer.authorization.codes.issue(grant, issuer.clock.wall()) {
+    let grant = Grant { consented, redirect_uri, challenge, login: Login { nonce, at: now } };
+    match issuer.authorization.codes.issue(grant, now) {
         Some(code) => way_back.with_code(issuer, &code),
         None => way_back.with_error(issuer, AuthorizationError::TemporarilyUnavailable),
     }

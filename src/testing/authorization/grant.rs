@@ -6,11 +6,12 @@ use crate::testing::{
     authorization::{
         codes::{Consented, Grant, Worthless},
         families::family_name,
+        identity::{Login, id_token},
     },
     form::Form,
     issuer::State,
     mint::TokenBuilder,
-    token_endpoint::{TokenError, access_token, token_response},
+    token_endpoint::{Granted, TokenError, access_token, token_response},
 };
 
 /// A token for what the user consented to, if the code is this client's, comes from where it was sent to, and with the verifier of
@@ -38,7 +39,7 @@ pub(in crate::testing) fn code_for_token(
         }
         is_within(form, &grant.consented)
     };
-    let give = |consented: &Consented| begun(issuer, form, consented, &family);
+    let give = |grant: &Grant| begun(issuer, form, &grant.consented, Some(&grant.login), &family);
     match authorization.codes.redeem(code, now, &family, fits, give) {
         Ok(response) => Ok(response),
         Err(Worthless::Refused(error)) => Err(error),
@@ -55,13 +56,18 @@ pub(super) fn begun(
     issuer: &State,
     form: &Form,
     consented: &Consented,
+    login: Option<&Login>,
     family: &str,
 ) -> Result<Response<Vec<u8>>, TokenError> {
     let token = issuer.token().subject(&consented.subject).client_id(&consented.client_id);
     let token = audience(token, form, consented);
-    let token = access_token(issuer, token, &consented.scope, Some(family))?;
-    let refresh = issuer.authorization.families.begin(family, consented.clone(), issuer.clock.wall());
-    Ok(token_response(token, &consented.scope, Some(refresh)))
+    let access_token = access_token(issuer, token, &consented.scope, Some(family))?;
+    let id_token = id_token(issuer, consented, login, &access_token);
+    let refresh_token = issuer.authorization.families.begin(family, consented.clone(), issuer.clock.wall());
+    Ok(token_response(
+        issuer,
+        Granted { access_token, scope: &consented.scope, refresh_token: Some(refresh_token), id_token },
+    ))
 }
 
 /// Fewer resources than the user consented to, but no other (RFC 8707 §2.2).

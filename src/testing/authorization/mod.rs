@@ -10,6 +10,7 @@ mod endpoint;
 mod families;
 mod grant;
 mod html;
+mod identity;
 mod page;
 mod pending;
 mod pkce;

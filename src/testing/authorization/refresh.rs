@@ -10,7 +10,7 @@ use crate::{
         },
         form::Form,
         issuer::State,
-        token_endpoint::{TokenError, access_token, token_response},
+        token_endpoint::{Granted, TokenError, access_token, token_response},
     },
     token::scope::Scopes,
 };
@@ -36,6 +36,10 @@ pub(in crate::testing) fn refresh_for_token(
         Ok((token, scope))
     };
     let families = &issuer.authorization.families;
-    let ((token, scope), next) = families.next(refresh_token, client_id, issuer.clock.wall(), give)?;
-    Ok(token_response(token, &scope, Some(next)))
+    let ((access_token, scope), next) = families.next(refresh_token, client_id, issuer.clock.wall(), give)?;
+    // Nobody has signed in, so there is no ID token (OpenID Connect Core §12.2).
+    Ok(token_response(
+        issuer,
+        Granted { access_token, scope: &scope, refresh_token: Some(next), id_token: None },
+    ))
 }

@@ -25,6 +25,19 @@ pub(super) struct AuthorizationRequest {
     pub(super) challenge: Challenge,
     pub(super) resources: Vec<String>,
     pub(super) scope: String,
+    /// For the ID token (OpenID Connect Core §3.1.2.1).
+    pub(super) nonce: Option<String>,
+    /// Whether the client lets the user be asked.
+    pub(super) may_ask: bool,
+}
+
+/// What is left to read once there is a way back.
+struct Rest {
+    challenge: Challenge,
+    resources: Vec<String>,
+    scope: String,
+    nonce: Option<String>,
+    may_ask: bool,
 }
 
 impl AuthorizationRequest {
@@ -51,23 +64,21 @@ impl AuthorizationRequest {
             Self::read_rest(issuer, &client, &form)
         });
         match rest {
-            Ok((challenge, scope, resources)) => Ok(Self {
+            Ok(Rest { challenge, resources, scope, nonce, may_ask }) => Ok(Self {
                 client_id: client_id.to_owned(),
                 client_name: client.name.clone(),
                 way_back,
                 challenge,
                 resources,
                 scope,
+                nonce,
+                may_ask,
             }),
             Err(error) => Err(Unanswerable::There(way_back, error)),
         }
     }
 
-    fn read_rest(
-        issuer: &State,
-        client: &Client,
-        form: &Form,
-    ) -> Result<(Challenge, String, Vec<String>), AuthorizationError> {
+    fn read_rest(issuer: &State, client: &Client, form: &Form) -> Result<Rest, AuthorizationError> {
         match form.once("response_type")? {
             Some("code") => (),
             Some(_) => return Err(AuthorizationError::UnsupportedResponseType),
@@ -85,7 +96,10 @@ impl AuthorizationRequest {
         )?;
         let scope = client.granted(issuer, form.once("scope")?).ok_or(AuthorizationError::InvalidScope)?;
         let resources = resources(issuer, form).ok_or(AuthorizationError::InvalidTarget)?;
-        Ok((challenge, scope, resources))
+        let nonce = form.once("nonce")?.map(str::to_owned);
+        // Words with spaces between; all but `none` are for users who are signed in, and nobody is.
+        let may_ask = form.once("prompt")?.is_none_or(|prompt| prompt.split(' ').all(|word| word != "none"));
+        Ok(Rest { challenge, resources, scope, nonce, may_ask })
     }
 }
 
@@ -182,6 +196,8 @@ pub(super) enum AuthorizationError {
     InvalidRequest(&'static str),
     InvalidScope,
     InvalidTarget,
+    /// OpenID Connect Core §3.1.2.6.
+    LoginRequired,
     TemporarilyUnavailable,
     UnsupportedResponseType,
 }
@@ -195,6 +211,7 @@ impl AuthorizationError {
             Self::InvalidTarget => {
                 ("invalid_target", "resource is missing, or no absolute URI without fragment")
             }
+            Self::LoginRequired => ("login_required", "nobody is signed in, and prompt is none"),
             Self::TemporarilyUnavailable => {
                 ("temporarily_unavailable", "too many codes are out, try again in a minute")
             }
