@@ -6,9 +6,20 @@
 use std::{env, path::PathBuf, process::Stdio};
 
 use bearergate::{Claims, Presented, ResourceServer, scopes, testing::TestIssuer};
+use serde_json::Value;
 use tokio::process::Command;
 
 const RESOURCE: &str = "https://api.example.com";
+
+/// A private key, as RFC 7517 prints it in appendix A.2, without `use`.
+const KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE","kid":"1"}"#;
+
+/// Its public half.
+fn public() -> String {
+    let mut key: Value = serde_json::from_str(KEY).unwrap();
+    key.as_object_mut().unwrap().remove("d");
+    key.to_string()
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn oauth4webapi_goes_through_every_flow() {
@@ -20,6 +31,8 @@ async fn oauth4webapi_goes_through_every_flow() {
         .client("shop", "secret", scopes!["read"])
         .client("bank", "secret", scopes!["read"])
         .opaque_tokens_for("bank")
+        .client_with_key("keys", &public(), scopes!["openid", "read"])
+        .redirect_uris("keys", ["http://127.0.0.1:4711/callback"])
         .scopes(scopes!["read"])
         .start()
         .await
@@ -27,7 +40,7 @@ async fn oauth4webapi_goes_through_every_flow() {
     let api = ResourceServer::builder(RESOURCE).trust(issuer.trusted()).build().unwrap();
     let output = Command::new("node")
         .arg(PathBuf::from(server).with_file_name("client.mjs"))
-        .args([issuer.url(), RESOURCE])
+        .args([issuer.url(), RESOURCE, KEY])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
@@ -41,7 +54,8 @@ async fn oauth4webapi_goes_through_every_flow() {
         flows.push(flow);
         if let Some(token) = token {
             let token = api.validate::<Claims>(&Presented::bearer(token)).await.unwrap();
-            assert_eq!(token.scopes().collect::<Vec<_>>(), ["read"], "{flow}");
+            let expected: &[_] = if flow == "key" { &["openid", "read"] } else { &["read"] };
+            assert_eq!(token.scopes().collect::<Vec<_>>(), expected, "{flow}");
         }
     }
     assert_eq!(
@@ -56,6 +70,7 @@ async fn oauth4webapi_goes_through_every_flow() {
             "basic",
             "post",
             "jwt",
+            "key",
             "introspection",
             "revocation"
         ]

@@ -1,10 +1,11 @@
 // A client of another hand goes through every flow of the embedded issuer, as its documentation says: each answer is checked by it.
 //
-//   node client.mjs ISSUER RESOURCE   prints one line for each flow; ends with 1 at the first that fails
+//   node client.mjs ISSUER RESOURCE KEY   prints one line for each flow; ends with 1 at the first that fails. KEY is the private JWK,
+//                                         for ES256, of the client `keys`
 import assert from 'node:assert/strict';
 import * as oauth from 'oauth4webapi';
 
-const [issuerUrl, resource] = process.argv.slice(2);
+const [issuerUrl, resource, jwk] = process.argv.slice(2);
 const insecure = { [oauth.allowInsecureRequests]: true }; // http, on loopback
 const callback = 'http://127.0.0.1:4711/callback';
 const parameters = { scope: 'read', resource };
@@ -21,9 +22,10 @@ const client = { client_id: registered.client_id };
 const nothing = oauth.None();
 console.log('registration');
 
-async function authorized() {
+async function authorized(client, auth, parameters) {
   const verifier = oauth.generateRandomCodeVerifier();
   const state = oauth.generateRandomState();
+  const nonce = oauth.generateRandomNonce();
   const url = new URL(as.authorization_endpoint);
   for (const [name, value] of Object.entries({
     ...parameters,
@@ -33,6 +35,7 @@ async function authorized() {
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
     state,
+    nonce,
   })) {
     url.searchParams.set(name, value);
   }
@@ -40,16 +43,18 @@ async function authorized() {
   const back = await fetch(url, { redirect: 'manual' });
   // Checks the state, and the issuer's name (RFC 9207).
   const answer = oauth.validateAuthResponse(as, client, new URL(back.headers.get('location')), state);
-  const granted = await oauth.processAuthorizationCodeResponse(
-    as,
-    client,
-    await oauth.authorizationCodeGrantRequest(as, client, nothing, answer, callback, verifier, insecure),
-  );
+  const response = await oauth.authorizationCodeGrantRequest(as, client, auth, answer, callback, verifier, insecure);
+  const signsIn = parameters.scope.includes('openid');
+  // Checks the ID token: `iss`, `aud`, `exp`, the nonce, the time of the login.
+  const expected = signsIn ? { expectedNonce: nonce, maxAge: 60, requireIdToken: true } : {};
+  const granted = await oauth.processAuthorizationCodeResponse(as, client, response, expected);
+  // And its signature.
+  if (signsIn) await oauth.validateApplicationLevelSignature(as, response, insecure);
   assert.equal(granted.token_type, 'bearer');
   return granted;
 }
 
-const granted = await authorized();
+const granted = await authorized(client, nothing, parameters);
 console.log('code', granted.access_token);
 
 const refresh = (token) => oauth.refreshTokenGrantRequest(as, client, nothing, token, insecure);
@@ -91,6 +96,14 @@ for (const [name, auth] of Object.entries({
   console.log(name, machine.access_token);
 }
 
+// `keys` signs assertions by a key of its own, and its users in.
+const keys = { client_id: 'keys' };
+const { kid, ...pair } = JSON.parse(jwk);
+const key = await crypto.subtle.importKey('jwk', pair, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
+const signedIn = await authorized(keys, oauth.PrivateKeyJwt({ key, kid }), { ...parameters, scope: 'openid read' });
+assert.equal(oauth.getValidatedIdTokenClaims(signedIn).sub, 'test-user');
+console.log('key', signedIn.access_token);
+
 // `bank` gets tokens that only the issuer can read.
 const bank = { client_id: 'bank' };
 const secret = oauth.ClientSecretBasic('secret');
@@ -113,7 +126,7 @@ await oauth.processRevocationResponse(
   await oauth.revocationRequest(as, bank, secret, opaque.access_token, insecure),
 );
 assert.equal((await introspect()).active, false);
-const again = await authorized();
+const again = await authorized(client, nothing, parameters);
 await oauth.processRevocationResponse(
   await oauth.revocationRequest(as, client, nothing, again.refresh_token, insecure),
 );

@@ -1,0 +1,117 @@
+//! A client of the other kind: it signs its users in, by the crate `openidconnect`, and calls an API in their name.
+//!
+//! The embedded issuer is to it what any other is: discovery, authorization code with PKCE, an ID token whose signature, nonce and
+//! access token hash it checks.
+
+#![expect(clippy::disallowed_types, reason = "this is a client")]
+
+use std::error::Error;
+
+use openidconnect::{
+    AccessTokenHash, AuthorizationCode, ClientId, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet,
+    HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
+    core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata},
+};
+use reqwest::Url;
+
+pub type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// After discovery.
+type Discovered = CoreClient<
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+/// An application that is registered with an issuer.
+pub struct RelyingParty {
+    client: Discovered,
+    http: reqwest::Client,
+}
+
+/// What it keeps while its user is away at the issuer.
+pub struct Begun {
+    state: CsrfToken,
+    nonce: Nonce,
+    verifier: PkceCodeVerifier,
+}
+
+/// Who has come back, and what they let the application do.
+pub struct SignedIn {
+    pub subject: String,
+    pub access_token: String,
+    /// For the application alone: no API takes it.
+    pub id_token: String,
+}
+
+impl RelyingParty {
+    pub async fn discover(issuer: &str, client_id: &str, redirect_uri: &str) -> Outcome<Self> {
+        let http =
+            reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+        let send = |request| send(&http, request);
+        let metadata =
+            CoreProviderMetadata::discover_async(IssuerUrl::new(issuer.to_owned())?, &send).await?;
+        let client = CoreClient::from_provider_metadata(metadata, ClientId::new(client_id.to_owned()), None)
+            .set_redirect_uri(RedirectUrl::new(redirect_uri.to_owned())?);
+        Ok(Self { client, http })
+    }
+
+    /// Where the user's browser goes, to let the application call this resource.
+    pub fn begin(&self, scope: &str, resource: &str) -> (Url, Begun) {
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let flow = CoreAuthenticationFlow::AuthorizationCode;
+        let (url, state, nonce) = self
+            .client
+            .authorize_url(flow, CsrfToken::new_random, Nonce::new_random)
+            .add_scope(Scope::new(scope.to_owned()))
+            .add_extra_param("resource", resource)
+            .set_pkce_challenge(challenge)
+            .url();
+        (url, Begun { state, nonce, verifier })
+    }
+
+    /// The user's browser is back, with this URL.
+    pub async fn finish(&self, back: &Url, begun: Begun) -> Outcome<SignedIn> {
+        let answer = |name: &str| {
+            back.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+        };
+        if answer("state").as_ref() != Some(begun.state.secret()) {
+            return Err("the answer is to another request, or to none".into());
+        }
+        if let Some(error) = answer("error") {
+            return Err(error.into());
+        }
+        let code = AuthorizationCode::new(answer("code").ok_or("there is no code")?);
+        let send = |request| send(&self.http, request);
+        let request = self.client.exchange_code(code)?.set_pkce_verifier(begun.verifier);
+        let tokens = request.request_async(&send).await?;
+        let id_token = tokens.id_token().ok_or("there is no ID token")?;
+        let verifier = self.client.id_token_verifier();
+        let claims = id_token.claims(&verifier, &begun.nonce)?;
+        let expected = claims.access_token_hash().ok_or("the ID token goes with no access token")?;
+        let key = id_token.signing_key(&verifier)?;
+        let hash = AccessTokenHash::from_token(tokens.access_token(), id_token.signing_alg()?, key)?;
+        if hash != *expected {
+            return Err("the ID token goes with another access token".into());
+        }
+        Ok(SignedIn {
+            subject: claims.subject().to_string(),
+            access_token: tokens.access_token().secret().clone(),
+            id_token: id_token.to_string(),
+        })
+    }
+}
+
+/// Either crate has a version of reqwest in mind; both speak `http`.
+async fn send(http: &reqwest::Client, request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
+    let answer = http.execute(request.try_into()?).await?;
+    let mut response = http::Response::new(Vec::new());
+    *response.status_mut() = answer.status();
+    *response.headers_mut() = answer.headers().clone();
+    *response.body_mut() = answer.bytes().await?.to_vec();
+    Ok(response)
+}
