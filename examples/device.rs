@@ -2,7 +2,7 @@
 //! here too, so that nothing else is needed.
 //!
 //! ```sh
-//! cargo run --example device            # open the address that it prints
+//! cargo run --example device            # open the address that it prints; Ctrl-C stops it
 //! cargo run --example device -- --once  # plays the user's browser itself
 //! ```
 #![expect(clippy::print_stdout, clippy::disallowed_types, reason = "a demonstration, and a client")]
@@ -41,6 +41,19 @@ async fn me(token: AccessToken) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let plays_the_user = env::args().any(|argument| argument == "--once");
+    tokio::select! {
+        biased; // listens before anything is printed
+        // Not with `--once`: a check that is broken off has not passed.
+        stopped = tokio::signal::ctrl_c(), if !plays_the_user => {
+            stopped?;
+            println!("stopped");
+            Ok(())
+        }
+        ended = device(plays_the_user) => ended,
+    }
+}
+
+async fn device(plays_the_user: bool) -> Result<(), Box<dyn Error>> {
     // The authorization server, and the API. A real device knows their addresses alone.
     let issuer = TestIssuer::builder()
         .public_client("tv", ["http://127.0.0.1/unused"], scopes!["read"])
@@ -73,6 +86,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("or open {}", codes.verification_uri_complete);
     if plays_the_user {
         client.get(&codes.verification_uri_complete).send().await?.error_for_status()?;
+    } else {
+        println!("Waiting for its user until Ctrl-C.");
     }
     let mut interval = Duration::from_secs(codes.interval);
     let token = loop {
@@ -90,13 +105,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             Answer::Error { error } => return Err(error.into()),
         }
-        tokio::select! {
-            () = tokio::time::sleep(interval) => (),
-            stopped = tokio::signal::ctrl_c() => {
-                println!("stopped");
-                return Ok(stopped?);
-            }
-        }
+        tokio::time::sleep(interval).await;
     };
     let answer = client.get(service).bearer_auth(token).send().await?.error_for_status()?;
     println!("{}", answer.text().await?);

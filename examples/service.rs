@@ -2,13 +2,12 @@
 //! more try where the answer is 401 `invalid_token`. Issuer and API are in here too.
 //!
 //! ```sh
-//! cargo run --example service
+//! cargo run --example service            # three steps, then a call every two seconds until Ctrl-C
+//! cargo run --example service -- --once  # the steps alone; fails if an answer is wrong
 //! ```
-//!
-//! It fails if an answer is wrong.
 #![expect(clippy::print_stdout, clippy::disallowed_types, reason = "a demonstration, and a client")]
 
-use std::{error::Error, time::Duration};
+use std::{env, error::Error, time::Duration};
 
 use axum::{Router, http::StatusCode, routing::get};
 use bearergate::{
@@ -41,8 +40,8 @@ struct Caller {
 impl Caller {
     /// A token that is good for a while yet.
     async fn token(&mut self) -> Outcome<String> {
-        if let Some((token, since, lifetime)) = &self.token
-            && since.elapsed().saturating_add(AHEAD) < *lifetime
+        if let Some((token, ..)) = &self.token
+            && self.left() > Some(AHEAD)
         {
             return Ok(token.clone());
         }
@@ -55,6 +54,11 @@ impl Caller {
         let Granted { access_token, expires_in } = serde_json::from_slice(&answer.bytes().await?)?;
         self.token = Some((access_token.clone(), since, Duration::from_secs(expires_in)));
         Ok(access_token)
+    }
+
+    /// How long its token is good yet.
+    fn left(&self) -> Option<Duration> {
+        self.token.as_ref().map(|(_, since, lifetime)| lifetime.saturating_sub(since.elapsed()))
     }
 
     /// The token may have been good when it was sent, and not when it came: its keys were withdrawn, say. Once more, with a new one;
@@ -73,7 +77,8 @@ impl Caller {
 }
 
 /// Ahead of its end a token is replaced: longer than a request takes, and clocks differ.
-const AHEAD: Duration = Duration::from_secs(60);
+const AHEAD: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_secs(2);
 
 async fn report(token: AccessToken) -> String {
     format!("for {}", token.client_id().unwrap_or("nobody"))
@@ -81,6 +86,20 @@ async fn report(token: AccessToken) -> String {
 
 #[tokio::main]
 async fn main() -> Outcome {
+    let once = env::args().any(|argument| argument == "--once");
+    tokio::select! {
+        biased; // listens before anything is printed
+        // Not with `--once`: a check that is broken off has not passed.
+        stopped = tokio::signal::ctrl_c(), if !once => {
+            stopped?;
+            println!("stopped");
+            Ok(())
+        }
+        ended = service(once) => ended,
+    }
+}
+
+async fn service(once: bool) -> Outcome {
     let issuer = TestIssuer::builder()
         .client("reports", "secret", scopes!["read"])
         .default_audience(RESOURCE)
@@ -110,5 +129,18 @@ async fn main() -> Outcome {
     issuer.rotate();
     api.refresh_now().await?;
     show("its key was withdrawn: 401, a new token, and once more", 2).await?;
-    Ok(())
+    if once {
+        return Ok(());
+    }
+    println!(
+        "\nA token is replaced {} s ahead of its end. Calling every {} s until Ctrl-C.",
+        AHEAD.as_secs(),
+        PAUSE.as_secs()
+    );
+    loop {
+        let status = caller.get(&url).await?.status();
+        let left = caller.left().unwrap_or_default().as_secs();
+        println!("{status}, tokens asked for: {}, the last one ends in {left} s", caller.asked);
+        tokio::time::sleep(PAUSE).await;
+    }
 }

@@ -10,10 +10,12 @@
 mod tool;
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::TcpStream,
-    process::{Command, Stdio},
+    process::Command,
 };
+
+use tool::Running;
 
 /// An answer over a plain connection.
 fn get(url: &str) -> String {
@@ -27,14 +29,9 @@ fn get(url: &str) -> String {
 
 #[test]
 fn it_serves_and_stops() {
-    let mut child = Command::new(tool::example("issuer"))
-        .args(["--fault", "jwks=down"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let url = lines.next().unwrap();
-    let rest: Vec<_> = lines.by_ref().take_while(|line| !line.starts_with("Ctrl-C")).collect();
+    let mut issuer = Running::start("issuer", &["--fault", "jwks=down"]);
+    let url = issuer.line().unwrap();
+    let rest = issuer.until("Ctrl-C");
     assert!(rest.iter().any(|line| line.contains("NOT FOR PRODUCTION")), "{rest:?}");
     let metadata = get(&url);
     assert!(
@@ -44,12 +41,8 @@ fn it_serves_and_stops() {
     let jwks = get(&url.replace(".well-known/openid-configuration", "jwks"));
     assert!(jwks.starts_with("HTTP/1.1 503 "), "{jwks}");
 
-    // What a terminal sends for Ctrl-C.
-    assert!(
-        Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success()
-    );
-    assert_eq!(lines.next().as_deref(), Some("stopped"));
-    assert!(child.wait().unwrap().success());
+    let ended = issuer.interrupt();
+    assert_eq!((ended.status, &*ended.out), (Some(0), "stopped\n"));
 }
 
 #[test]

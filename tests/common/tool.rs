@@ -2,6 +2,7 @@
 #![allow(
     unreachable_pub,
     dead_code,
+    clippy::panic,
     clippy::unwrap_used,
     clippy::disallowed_types,
     reason = "helpers of tests, of which each binary uses some, and the times of files"
@@ -9,9 +10,9 @@
 
 use std::{
     env, fs,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Lines, Read as _, Write as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::SystemTime,
@@ -48,6 +49,60 @@ pub fn explain(arguments: &[&str], input: &str) -> Ended {
         status: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// An example that runs until it is stopped, and no longer than this value lives.
+pub struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    pub fn start(name: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(example(name))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    pub fn line(&mut self) -> Option<String> {
+        self.lines.next().map(Result::unwrap)
+    }
+
+    /// What it prints until a line with this text. An end before it is a failure.
+    #[track_caller]
+    pub fn until(&mut self, text: &str) -> Vec<String> {
+        let mut read = Vec::new();
+        while !read.last().is_some_and(|line: &String| line.contains(text)) {
+            match self.line() {
+                Some(line) => read.push(line),
+                None => panic!("no line with {text:?} in {read:#?}"),
+            }
+        }
+        read
+    }
+
+    /// Sends what a terminal sends for Ctrl-C. Gives what it prints from then on, and its end.
+    pub fn interrupt(mut self) -> Ended {
+        let kill = format!("kill -INT {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let out = self.lines.by_ref().map(|line| line.unwrap() + "\n").collect();
+        let mut err = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        Ended { status: self.child.wait().unwrap().code(), out, err }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended is not there to be killed.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
     }
 }
 

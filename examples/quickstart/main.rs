@@ -8,14 +8,19 @@
 #![expect(clippy::print_stdout, reason = "a demonstration talks to its reader")]
 #![expect(clippy::disallowed_types, reason = "this client plays the caller of the API")]
 
+mod table;
+
 use std::{error::Error, process::ExitCode, time::Duration};
 
 use axum::{Router, routing::get};
 use bearergate::{AccessToken, ResourceServer, Scoped, scopes, testing::TestIssuer};
 use serde::Deserialize;
+use table::Table;
 use tokio::net::TcpListener;
 
 const RESOURCE: &str = "https://api.example.com";
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// The claims that this API reads. Others are ignored.
 #[derive(Deserialize)]
@@ -42,14 +47,27 @@ fn protected_api(api: &ResourceServer) -> Router {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+async fn main() -> Outcome<ExitCode> {
     let once = std::env::args().any(|argument| argument == "--once");
+    tokio::select! {
+        biased; // listens before anything is printed
+        // Not with `--once`: a check that is broken off has not passed.
+        stopped = tokio::signal::ctrl_c(), if !once => {
+            stopped?;
+            println!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        ended = quickstart(once) => ended,
+    }
+}
 
+async fn quickstart(once: bool) -> Outcome<ExitCode> {
     // The authorization server. With a real one, only its URL would be known here.
     let issuer = TestIssuer::builder()
         .client("quickstart", "quickstart-secret", scopes!["read:orders", "write:orders"])
         .start()
         .await?;
+    println!("starting an authorization server … {}", issuer.url());
 
     // The resource server.
     let api = ResourceServer::builder(RESOURCE).trust(issuer.trusted()).build()?;
@@ -57,14 +75,21 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let base = format!("http://{}", listener.local_addr()?);
     let app = protected_api(&api);
     tokio::spawn(async move { axum::serve(listener, app).await });
+    println!("starting the API …                 {base}, the audience is {RESOURCE}");
+    api.ready().await?; // not needed: a token that comes earlier waits for the keys
+    let keys: usize = api.health().issuers().iter().map(|issuer| issuer.usable_keys()).sum();
+    println!("fetching its issuer's keys …       {keys} usable\n");
 
-    println!("issuer   {}", issuer.url());
-    println!("API      {base}  (audience {RESOURCE})\n");
     let all_right = demonstrate(&issuer, &base).await?;
     if once {
         return Ok(if all_right { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
+    print_what_to_try(&issuer, &base);
+    println!("\nServing until Ctrl-C.");
+    std::future::pending().await
+}
 
+fn print_what_to_try(issuer: &TestIssuer, base: &str) {
     let hour = Duration::from_secs(3600);
     let token = || issuer.token().audience(RESOURCE).client_id("you").expires_in(hour);
     println!("\nTry it yourself (the tokens live for an hour):\n");
@@ -75,19 +100,29 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         "curl -u quickstart:quickstart-secret {}/token -d grant_type=client_credentials -d resource={RESOURCE}",
         issuer.url()
     );
-    println!("\nServing until Ctrl-C.");
-    tokio::signal::ctrl_c().await?;
-    Ok(ExitCode::SUCCESS)
+    println!("\nThen:\n");
+    println!("cargo run --example dashboard           # a web page that logs in");
+    println!("cargo run --example device              # a device without a browser gets a token");
+    println!(
+        "cargo run --example service             # a service with a token of its own, renewed ahead of time"
+    );
+    println!(
+        "cargo run --example issuer              # an authorization server, for services in any language"
+    );
+    println!("cargo run --example explain -- --help   # why a token is refused, check by check");
+    println!(
+        "\nThe guide begins in docs/guide/getting_started.md; all of it: cargo doc --no-deps --all-features --open"
+    );
 }
 
 /// Sends one request of each kind and prints the answers. Tells whether all were as they should be.
-async fn demonstrate(issuer: &TestIssuer, base: &str) -> Result<bool, Box<dyn Error>> {
-    let caller = Caller { client: reqwest::Client::builder().no_proxy().build()?, base };
+async fn demonstrate(issuer: &TestIssuer, base: &str) -> Outcome<bool> {
+    let caller =
+        Caller { client: reqwest::Client::builder().no_proxy().build()?, base, table: Table::begin() };
     let granted = caller.obtain_token(issuer, "read:orders").await?;
     let lacking = caller.obtain_token(issuer, "write:orders").await?;
     let token = || issuer.token().audience(RESOURCE).scope("read:orders");
 
-    println!("{:<34} {:<8} {:>3}  challenge", "token", "path", "");
     let mut right = caller.show("none", "/me", None, 401, None).await?;
     right &= caller.show("from the token endpoint", "/me", Some(&granted), 200, None).await?;
     right &= caller.show("from the token endpoint", "/orders", Some(&granted), 200, None).await?;
@@ -101,9 +136,9 @@ async fn demonstrate(issuer: &TestIssuer, base: &str) -> Result<bool, Box<dyn Er
     right &= caller.show("not a token at all", "/me", Some("let-me-in"), 401, invalid).await?;
     issuer.rotate();
     let rotated = caller.obtain_token(issuer, "read:orders").await?;
-    right &= caller.show("new, after a key rotation", "/orders", Some(&rotated), 200, None).await?;
+    right &= caller.show("new, after a rotation", "/orders", Some(&rotated), 200, None).await?;
     right &= caller.show("old, its key withdrawn", "/orders", Some(&granted), 401, invalid).await?;
-    println!("\n{}", if right { "every answer is as it should be" } else { "SOME ANSWERS ARE WRONG" });
+    caller.table.end(right);
     Ok(right)
 }
 
@@ -111,11 +146,12 @@ async fn demonstrate(issuer: &TestIssuer, base: &str) -> Result<bool, Box<dyn Er
 struct Caller<'b> {
     client: reqwest::Client,
     base: &'b str,
+    table: Table,
 }
 
 impl Caller<'_> {
     /// Client credentials (RFC 6749 §4.4), for this API (RFC 8707).
-    async fn obtain_token(&self, issuer: &TestIssuer, scope: &str) -> Result<String, Box<dyn Error>> {
+    async fn obtain_token(&self, issuer: &TestIssuer, scope: &str) -> Outcome<String> {
         #[derive(Deserialize)]
         struct TokenResponse {
             access_token: String,
@@ -141,7 +177,7 @@ impl Caller<'_> {
         token: Option<&str>,
         status: u16,
         error: Option<&str>,
-    ) -> Result<bool, Box<dyn Error>> {
+    ) -> Outcome<bool> {
         let mut request = self.client.get(format!("{}{path}", self.base));
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -152,8 +188,10 @@ impl Caller<'_> {
         let as_expected = response.status().as_u16() == status
             && error.is_none_or(|error| challenge.contains(&format!("error=\"{error}\"")))
             && (status == 200) == challenge.is_empty();
-        let mark = if as_expected { "" } else { "   <-- WRONG" };
-        println!("{what:<34} {path:<8} {}  {challenge}{mark}", response.status().as_u16());
+        self.table.row(what, path, response.status().as_u16(), challenge);
+        if !as_expected {
+            self.table.wrong(&format!("{status} {}", error.unwrap_or("without `error`")));
+        }
         Ok(as_expected)
     }
 }
