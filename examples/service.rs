@@ -103,6 +103,7 @@ async fn service(once: bool) -> Outcome {
     let issuer = TestIssuer::builder()
         .client("reports", "secret", scopes!["read"])
         .default_audience(RESOURCE)
+        .access_token_lifetime(Duration::from_secs(30))
         .start()
         .await?;
     let api = ResourceServer::builder(RESOURCE).trust(issuer.trusted()).build()?;

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -15,6 +15,16 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// The time since any fixed moment; never steps back.
     fn monotonic(&self) -> Duration;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn wall(&self) -> UnixTime {
+        (**self).wall()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
 }
 
 /// The clocks of the operating system.

@@ -14,7 +14,7 @@ use std::process::Command;
 use tool::{Running, example};
 
 /// Each names Ctrl-C in its last line before it serves, and not earlier. `scripts/startup` has them too.
-const SERVING: [&str; 4] = ["device", "issuer", "quickstart", "service"];
+const SERVING: [&str; 5] = ["dashboard", "device", "issuer", "quickstart", "service"];
 
 /// Where it has printed a line with this text, Ctrl-C stops it.
 #[track_caller]

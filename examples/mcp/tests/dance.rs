@@ -205,9 +205,9 @@ impl Provider {
             let _shown = std::io::stderr().write_all(line.as_bytes());
             return Ok(None);
         };
-        let script = PathBuf::from(server).with_file_name("mcp.mjs");
+        let script = PathBuf::from(server).with_file_name("login.mjs");
         let mut command = Command::new("node");
-        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        command.arg(script).args(["notes:read", "notes:write"]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn()?;
         let mut lines = BufReader::new(process.stdout.take().ok_or("node has a stdout")?).lines();
         let line = lines.next_line().await?.ok_or("oidc-provider says where it is")?;

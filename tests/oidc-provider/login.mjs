@@ -1,15 +1,15 @@
-// A certified authorization server (npm oidc-provider) on 127.0.0.1, any free port, for the MCP example: clients register themselves,
-// and a user who is `ann` signs in and consents to whatever they ask for, at once.
+// A certified authorization server (npm oidc-provider) on 127.0.0.1, any free port, for the examples whose clients register themselves:
+// a user who is `ann` signs in and consents to whatever they ask for, at once.
 //
 // When it accepts connections it prints one line, {"ready":true,"issuer":"http://127.0.0.1:PORT"}, and it ends when its stdin closes,
 // so that a test that dies takes it along.
 //
-// Each resource (RFC 8707) is one with the scopes notes:read and notes:write, and gets JWTs by ES256 for 300 s.
+// Each resource (RFC 8707) is one with the scopes that are given as arguments, and gets JWTs by ES256 for 300 s.
 import { createServer } from 'node:http';
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { Provider } from 'oidc-provider';
 
-const SCOPES = ['notes:read', 'notes:write'];
+const SCOPES = process.argv.slice(2);
 
 /** By way of PEM, as in server.mjs. */
 function privateJwk() {
@@ -20,7 +20,10 @@ function privateJwk() {
 
 const settings = {
   jwks: { keys: [privateJwk()] },
-  scopes: ['openid', 'offline_access', ...SCOPES],
+  scopes: ['openid', 'offline_access', 'profile', ...SCOPES],
+  claims: { profile: ['name'] },
+  // No userinfo endpoint has to be asked for the name.
+  conformIdTokenClaims: false,
   cookies: { keys: ['signs nothing that matters'] },
   clientDefaults: { id_token_signed_response_alg: 'ES256' },
   enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
@@ -31,11 +34,12 @@ const settings = {
       metadata.scope = undefined;
     },
   },
-  findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id, name: 'Ann Arbor' }) }),
   interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
   features: {
     devInteractions: { enabled: false },
     registration: { enabled: true },
+    revocation: { enabled: true, allowedPolicy: () => true },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_ctx, indicator) => ({

@@ -1,0 +1,167 @@
+//! The whole journey in a browser: log in, consent, come back with a code, get tokens, call a protected API, and see what happens when a
+//! scope is missing, when a token expires, and when it is revoked.
+//!
+//! ```sh
+//! cargo run --example dashboard   # with an issuer of its own: nothing to set up, no password
+//! ```
+//!
+//! The same against any other issuer, where the redirect URI is registered for the client:
+//!
+//! ```sh
+//! OAUTH2_ISSUER=https://login.example.com OAUTH2_CLIENT_ID=dashboard OAUTH2_CLIENT_SECRET=… \
+//!     OAUTH2_RESOURCE=https://api.example.com OAUTH2_REDIRECT_URI=http://127.0.0.1:8080/callback cargo run --example dashboard
+//! ```
+//!
+//! Three parties are in here: the client (`web.rs`, by the crate `oauth2`), the resource server (`api.rs`, behind bearergate), and, unless
+//! told otherwise, the authorization server (`testing::TestIssuer`). The browser sees a session cookie, and no token.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_types,
+    reason = "a program talks to its reader, and is a client"
+)]
+
+mod api;
+mod authorization_server;
+mod http_client;
+mod identity;
+mod pages;
+mod sessions;
+mod settings;
+mod steps;
+mod web;
+
+use std::{
+    error::Error,
+    future::{Future as _, poll_fn},
+    pin::pin,
+    process::ExitCode,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use bearergate::{
+    AskAbout, ClientAuth, Clock, IntrospectionEndpoint, Issuer, Scopes, SystemClock, scopes,
+    testing::{TestClock, TestIssuer},
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    authorization_server::{AuthorizationServer, Credentials},
+    http_client::HttpClient,
+    sessions::Store,
+    settings::Settings,
+    steps::Parties,
+    web::Dashboard,
+};
+
+/// Of tokens of the embedded issuer: long enough to look around, short enough to watch.
+const LIFETIME: Duration = Duration::from_secs(120);
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+    if std::env::args().len() > 1 {
+        println!("{}", settings::USAGE);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = match Settings::from_env() {
+        Ok(settings) => settings,
+        Err(wrong) => {
+            eprintln!("dashboard: {wrong}\n\n{}", settings::USAGE);
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let listener = TcpListener::bind(("127.0.0.1", settings.redirect_uri.port)).await?;
+    let redirect_uri = settings.redirect_uri.clone().with_port(listener.local_addr()?.port());
+    let http = HttpClient::new()?;
+
+    // Who lets users in: one of our own, with a clock that the page can move, or the one that the environment names.
+    let test_clock = TestClock::new();
+    let embedded =
+        if settings.issuer.is_none() { Some(embedded(&settings, &test_clock).await?) } else { None };
+    let (trusted, clock): (Issuer, Arc<dyn Clock>) = match (&embedded, &settings.issuer) {
+        (Some(issuer), _) => (trusted(issuer), Arc::new(test_clock.clone())),
+        (None, Some(url)) => {
+            (Issuer::discover(url).allow_http_on_loopback(), Arc::new(SystemClock::default()))
+        }
+        (None, None) => unreachable!("there is an issuer of our own where no other is named"),
+    };
+    let url = embedded.as_ref().map_or(settings.issuer.as_deref(), |issuer| Some(issuer.url()));
+    let url = url.unwrap_or_default().to_owned();
+    let issuer =
+        AuthorizationServer::discover(&url, &settings, redirect_uri.to_string(), http.clone()).await?;
+
+    // The API, which knows its issuer and nothing of this page.
+    let api = api::serve(&settings.resource, trusted, Arc::clone(&clock)).await?;
+
+    let dashboard = Dashboard {
+        parties: Parties { issuer, api, http, clock },
+        origin: redirect_uri.origin(),
+        callback: redirect_uri.path.clone(),
+        test_clock: embedded.is_some().then_some(test_clock),
+        scope: settings.scope,
+        logins: Store::lasting(Duration::from_secs(10 * 60)),
+        sessions: Store::lasting(Duration::from_secs(12 * 60 * 60)),
+    };
+    let origin = dashboard.origin.clone();
+    tokio::spawn(async move { axum::serve(listener, web::router(dashboard)).await });
+
+    // Listened to from here on, so that whoever has read the address can stop it.
+    let mut stopped = pin!(tokio::signal::ctrl_c());
+    let is_stopped = poll_fn(|context| Poll::Ready(stopped.as_mut().poll(context).is_ready())).await;
+    if !is_stopped {
+        println!("{origin}/\n");
+        println!(
+            "Open it in a browser. The issuer is {url}{}.",
+            if embedded.is_some() {
+                ", embedded, NOT FOR PRODUCTION: pick a user, there is no password"
+            } else {
+                ""
+            }
+        );
+        println!("Serving until Ctrl-C.");
+        stopped.await?;
+    }
+    println!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An issuer with three users, who are asked. It knows this page under two names, of which one gets opaque tokens; and the API, which
+/// may ask about those.
+async fn embedded(settings: &Settings, clock: &TestClock) -> std::io::Result<TestIssuer> {
+    let rights = || scopes!["openid", "profile", "read:orders", "write:orders"];
+    let [jwt, opaque] = Credentials::embedded();
+    TestIssuer::builder()
+        .clock(clock.clone())
+        .access_token_lifetime(LIFETIME)
+        .default_audience(&settings.resource)
+        .client(&jwt.id, jwt.secret.unwrap_or_default(), rights())
+        .redirect_uris(&jwt.id, ["http://127.0.0.1/callback"])
+        .client(&opaque.id, opaque.secret.unwrap_or_default(), rights())
+        .redirect_uris(&opaque.id, ["http://127.0.0.1/callback"])
+        .opaque_tokens_for(&opaque.id)
+        .client("orders-api", "orders-api-secret", Scopes::from_static(&[]))
+        .scopes(rights())
+        .users(["ann", "ben", "cleo"])
+        .user_name("ann", "Ann Arbor")
+        .user_name("ben", "Ben Ohm")
+        .user_name("cleo", "Cleo Park")
+        .scope_explained("openid", "know that it is you")
+        .scope_explained("profile", "see your name")
+        .scope_explained("read:orders", "read your orders")
+        .scope_explained("write:orders", "place orders for you")
+        .start()
+        .await
+}
+
+/// JWTs by the issuer's keys, opaque tokens by asking, each time: what is revoked is refused at once. All share one clock, so there is no
+/// leeway to grant.
+fn trusted(issuer: &TestIssuer) -> Issuer {
+    let endpoint = IntrospectionEndpoint::discover(ClientAuth::basic("orders-api", "orders-api-secret"));
+    issuer
+        .trusted()
+        .introspection(endpoint, AskAbout::OpaqueTokens)
+        .introspection_cache_time(Duration::ZERO)
+        .leeway(Duration::ZERO)
+}

@@ -1,0 +1,172 @@
+//! What does the user see?
+
+use axum::{
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+};
+use maud::{DOCTYPE, Markup, html};
+
+use crate::{
+    authorization_server::{Kind, Tokens},
+    sessions::Session,
+    steps::{Parties, Step},
+};
+
+/// The scope that nobody has at first.
+pub(crate) const MORE: &str = "write:orders";
+
+pub(crate) fn welcome(issuer: &str, is_embedded: bool) -> Response {
+    let main = html! {
+        h1 { "Orders" }
+        p {
+            "This page logs you in at " code { (issuer) } ", and calls an API in your name. It keeps the tokens to itself: your browser \
+             gets a cookie."
+        }
+        p.buttons {
+            a.button.first href="/login" { "Log in" }
+            @if is_embedded { a.button href="/login?kind=opaque" { "Log in, with opaque tokens" } }
+        }
+    };
+    page(StatusCode::OK, "Log in", &main)
+}
+
+pub(crate) fn notice(status: StatusCode, title: &str, text: &str) -> Response {
+    let main = html! {
+        h1 { (title) }
+        p { (text) }
+        p.buttons { a.button href="/" { "Back" } }
+    };
+    page(status, title, &main)
+}
+
+pub(crate) fn dashboard(parties: &Parties, session: &Session, is_embedded: bool) -> Response {
+    let main = html! {
+        header {
+            h1 { "Hello, " bdi { (session.user.name) } }
+            (button("/logout", None, "Log out"))
+        }
+        dl {
+            dt { "Who you are" }
+            dd { code { (session.user.subject) } " at " code { (parties.issuer.issuer()) } }
+            @if let Some(tokens) = &session.tokens { (access(parties, session.kind, tokens, is_embedded)) }
+            @else { dt { "Access" } dd { "over: " a href="/login" { "log in again" } } }
+        }
+        @if session.tokens.is_some() { (actions(session, is_embedded)) }
+        @if !session.steps.is_empty() {
+            section #happened {
+                h2 { "What happened" }
+                ol { @for step in &session.steps { (shown(step)) } }
+            }
+        }
+        @if let Some(seen) = &session.seen {
+            section #seen {
+                h2 { "What the API knows of you" }
+                pre tabindex="0" { (format!("{seen:#}")) }
+            }
+        }
+    };
+    page(StatusCode::OK, "Orders", &main)
+}
+
+fn access(parties: &Parties, kind: Kind, tokens: &Tokens, is_embedded: bool) -> Markup {
+    let kind = match kind {
+        Kind::Jwt => "a JWT, which the API checks by the issuer's keys",
+        Kind::Opaque => "opaque: the API asks the issuer about it",
+    };
+    let left = tokens.left(&*parties.clock).map(|left| left.as_secs());
+    html! {
+        dt { "What this page may do" }
+        dd #scopes { @for scope in &tokens.scope { code { (scope) } " " } }
+        @if is_embedded { dt { "Access token" } dd #kind { (kind) } }
+        dt { "Time left" }
+        dd {
+            @match left {
+                Some(left) => span #left role="timer" data-seconds=(left) { (left / 60) ":" (format!("{:02}", left % 60)) },
+                None => "the issuer has not said",
+            }
+        }
+    }
+}
+
+fn actions(session: &Session, is_embedded: bool) -> Markup {
+    let may_more =
+        session.tokens.as_ref().is_some_and(|tokens| tokens.scope.iter().any(|scope| scope == MORE));
+    html! {
+        section {
+            h2 { "Call the API" }
+            .buttons {
+                (button("/call", Some("me"), "Who am I?"))
+                (button("/call", Some("orders"), "My orders"))
+                (button("/call", Some("place_order"), if may_more { "Place an order" } else { "Place an order, without the scope" }))
+                @if !may_more { a.button href={"/login?also=" (MORE)} { "Ask for that scope" } }
+            }
+        }
+        section {
+            h2 { "What tokens go through" }
+            .buttons {
+                @if is_embedded { (button("/expire", None, "Let it expire, and call")) }
+                (button("/revoke", None, "Revoke, and call"))
+                @if is_embedded {
+                    @match session.kind {
+                        Kind::Jwt => a.button href="/login?kind=opaque" { "Switch to opaque tokens" },
+                        Kind::Opaque => a.button href="/login" { "Switch to JWTs" },
+                    }
+                }
+            }
+        }
+        section {
+            h2 { "What an API must not take" }
+            .buttons {
+                (button("/call", Some("with_id_token"), "The ID token"))
+                (button("/call", Some("in_the_url"), "The token in the URL"))
+                (button("/call", Some("without_token"), "No token"))
+            }
+        }
+    }
+}
+
+/// A form of one button: what it does changes something.
+fn button(action: &str, call: Option<&str>, label: &str) -> Markup {
+    html! {
+        form method="post" action=(action) {
+            @match call {
+                Some(call) => button type="submit" name="call" value=(call) { (label) },
+                None => button type="submit" { (label) },
+            }
+        }
+    }
+}
+
+fn shown(step: &Step) -> Markup {
+    let class = match step.status {
+        Some(status) if status.is_success() => "good",
+        Some(status) if status.is_server_error() => "bad",
+        Some(_) => "refused",
+        None => "",
+    };
+    html! {
+        li {
+            span { (step.what) }
+            @if let Some(status) = step.status { " " strong class=(class) { (status) } }
+            @for line in &step.said { br; code { (line) } }
+        }
+    }
+}
+
+fn page(status: StatusCode, title: &str, main: &Markup) -> Response {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " – dashboard" }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href="/style.css";
+                script src="/countdown.js" defer {}
+            }
+            body { main { (main) } }
+        }
+    };
+    (status, Html(page.into_string())).into_response()
+}
