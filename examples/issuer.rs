@@ -62,9 +62,10 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut builder = TestIssuer::builder()
         .port(settings.port)
         .default_audience(&settings.audience)
-        .client("shop", "secret", scopes!["read", "write"])
-        .public_client("app", ["http://127.0.0.1/callback"], scopes!["read", "write"])
-        .scopes(scopes!["read", "write"])
+        .client("shop", "secret", scopes!["openid", "profile", "read", "write"])
+        .redirect_uris("shop", ["http://127.0.0.1/callback"])
+        .public_client("app", ["http://127.0.0.1/callback"], scopes!["openid", "profile", "read", "write"])
+        .scopes(scopes!["openid", "profile", "read", "write"])
         .consents_as("ann");
     if !settings.users.is_empty() {
         builder = builder.users(settings.users);
@@ -91,8 +92,8 @@ fn instructions(url: &str) -> String {
     format!(
         "{url}/.well-known/openid-configuration\n\
          \n\
-         A test issuer, NOT FOR PRODUCTION: it has no passwords, and its users consent to anything. Clients: `shop` with the secret\n\
-         `secret`, and `app`, a public one with http://127.0.0.1/callback at any port; others may register.\n\
+         A test issuer, NOT FOR PRODUCTION: it has no passwords, and lets anybody in. Clients: `shop` with the secret\n\
+         `secret`, and `app`, a public one; both with http://127.0.0.1/callback at any port. Others may register.\n\
          \n\
          A token by client credentials:\n  \
          curl {url}/token -u shop:secret -d grant_type=client_credentials -d scope=read\n\

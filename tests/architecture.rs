@@ -177,11 +177,13 @@ fn only_the_backends_name_signature_libraries() {
 
 #[test]
 fn hashes_enter_by_their_doors() {
-    // The seal of snapshots, the name of a token in a cache, a client's assertion by a shared secret, what a code is asked for with.
+    // The seal of snapshots, the name of a token in a cache, a client's assertion by a shared secret, what a code is asked for with,
+    // which access token an ID token goes with.
     let doors = [
         "keys/snapshot/seal.rs",
         "token/digest.rs",
         "introspection/assertion.rs",
+        "testing/authorization/at_hash.rs",
         "testing/authorization/pkce.rs",
     ];
     for file in rust_files(&source()) {

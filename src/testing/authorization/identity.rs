@@ -1,12 +1,11 @@
 //! Who has signed in? (OpenID Connect Core §2)
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
-
 use crate::{
     clock::UnixTime,
-    keys::algorithm::Algorithm,
-    testing::{authorization::codes::Consented, issuer::State},
+    testing::{
+        authorization::{at_hash::access_token_hash, codes::Consented},
+        issuer::State,
+    },
 };
 
 /// Of a user who was sent here to sign in.
@@ -45,17 +44,4 @@ pub(super) fn id_token(
         }
     }
     Some(token.mint())
-}
-
-/// The left half of its hash, by the hash function of the signature (OpenID Connect Core §3.1.3.6).
-fn access_token_hash(algorithm: Algorithm, access_token: &str) -> Option<String> {
-    use Algorithm::{Ed25519, EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-    let hash = match algorithm {
-        Es256 | Ps256 | Rs256 => Sha256::digest(access_token).to_vec(),
-        Es384 | Ps384 | Rs384 => Sha384::digest(access_token).to_vec(),
-        Es512 | Ps512 | Rs512 | EdDsa | Ed25519 => Sha512::digest(access_token).to_vec(),
-        _ => return None,
-    };
-    let (left, _) = hash.split_at_checked(hash.len() / 2)?;
-    Some(URL_SAFE_NO_PAD.encode(left))
 }

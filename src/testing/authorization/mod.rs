@@ -1,5 +1,6 @@
 //! What do the flows that ask a user need of the embedded issuer?
 
+mod at_hash;
 mod codes;
 mod consent;
 mod content_policy;
