@@ -17,3 +17,28 @@ pub(super) fn access_token_hash(algorithm: Algorithm, access_token: &str) -> Opt
     let (left, _) = hash.split_at_checked(hash.len() / 2)?;
     Some(URL_SAFE_NO_PAD.encode(left))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_printed_in_openid_connect_core_appendix_a_3() {
+        let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        assert_eq!(access_token_hash(Algorithm::Rs256, token).as_deref(), Some("77QmUPtjPfzWtF2AnpK9RQ"));
+    }
+
+    #[test]
+    fn it_is_half_as_long_as_the_hash() {
+        for (algorithm, octets) in [
+            (Algorithm::Es256, Some(16)),
+            (Algorithm::Ps384, Some(24)),
+            (Algorithm::EdDsa, Some(32)),
+            (Algorithm::MlDsa44, None),
+        ] {
+            let hash = access_token_hash(algorithm, "token");
+            let decoded = hash.and_then(|hash| URL_SAFE_NO_PAD.decode(hash).ok());
+            assert_eq!(decoded.map(|hash| hash.len()), octets, "{algorithm:?}");
+        }
+    }
+}
