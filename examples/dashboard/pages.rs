@@ -98,7 +98,7 @@ fn actions(session: &Session, is_embedded: bool) -> Markup {
                 (button("/call", Some("me"), "Who am I?"))
                 (button("/call", Some("orders"), "My orders"))
                 (button("/call", Some("place_order"), if may_more { "Place an order" } else { "Place an order, without the scope" }))
-                @if !may_more { a.button href={"/login?also=" (MORE)} { "Ask for that scope" } }
+                @if !may_more { a.button href={"/login?also=" (MORE)} { "Get that scope" } }
             }
         }
         section {

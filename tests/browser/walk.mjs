@@ -130,7 +130,7 @@ await happens(page, /^POST \/orders .* 403 Forbidden www-authenticate: Bearer .*
 await page.screenshot({ path: join(screenshots, 'dashboard.png'), fullPage: true });
 done('403');
 
-await follow(page, 'Ask for that scope');
+await follow(page, 'Get that scope');
 assert.match(await page.locator('main').innerText(), /place orders for you \(write:orders\)/);
 await consent(page, 'Ben Ohm');
 await press(page, 'Place an order');
