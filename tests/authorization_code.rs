@@ -128,6 +128,11 @@ async fn what_else_is_wrong_the_client_is_told() {
         (good().without("resource"), "invalid_target"),
         (good().set("resource", ""), "invalid_target"),
         (good().set("resource", "/mcp"), "invalid_target"),
+        (good().set("scope", "read ".repeat(900) + "read"), "invalid_scope"),
+        // OpenID Connect Core §6, §7.2.1.
+        (good().add("request", "e30.e30."), "request_not_supported"),
+        (good().add("request_uri", "https://app.example/request"), "request_uri_not_supported"),
+        (good().add("registration", "{}"), "registration_not_supported"),
         (good().set("resource", format!("{RESOURCE}#part")), "invalid_target"),
         (good().add("resource", "not absolute"), "invalid_target"),
     ] {
@@ -141,6 +146,15 @@ async fn what_else_is_wrong_the_client_is_told() {
     assert_eq!((answer["error"].as_str(), answer.get("state")), ("invalid_request", None));
     let answer = scene.authorize(&good().without("state")).await;
     assert!(answer.contains_key("code") && !answer.contains_key("state"), "{answer:?}");
+    // By POST too (RFC 6749 §3.1), and then by nothing else.
+    let post = async |url: String, content: &Form| {
+        let request = FetchRequest::get(url.parse().unwrap(), "*/*", 4096);
+        scene.issuer.fetch().fetch(request.posting(PostContent::form(content.text()))).await.unwrap()
+    };
+    let answer = post(format!("{URL}/authorize"), &good()).await;
+    assert!(answer.headers["location"].to_str().unwrap().contains("?code="));
+    let answer = post(format!("{URL}/authorize?{}", good().text()), &Form(vec![])).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     // What nobody knows is ignored (RFC 6749 §3.1).
     scene.code(&good().add("display", "page").add("display", "popup")).await;
 }

@@ -123,16 +123,18 @@ async fn it_is_there_where_openid_was_asked_for() {
     let (status, refreshed) = scene.token(&refresh, None).await;
     assert_eq!((status, refreshed.get("id_token")), (StatusCode::OK, None));
     // Nobody is there whom it could name.
-    let machine = Form(vec![])
-        .add("grant_type", "client_credentials")
-        .add("client_id", "machine")
-        .add("resource", RESOURCE);
-    for form in [machine.clone(), machine.add("scope", "openid read")] {
+    let machine_asks = |scope: &str| {
+        let form = Form(vec![]).add("grant_type", "client_credentials").add("client_id", "machine");
+        form.add("resource", RESOURCE).add("scope", scope)
+    };
+    for form in [machine_asks("openid read").without("scope"), machine_asks("openid read read")] {
         let form = form.add("client_secret", "secret");
         let (status, granted) = scene.token(&form, None).await;
         assert_eq!((status, granted.get("id_token")), (StatusCode::OK, None));
         assert_eq!(granted["scope"], "read");
     }
+    let machine = machine_asks("openid").add("client_secret", "secret");
+    assert_eq!(scene.refused(&machine, None).await, "invalid_scope");
     // A scope like any other: who may not have it does not get it.
     let answer = scene.authorize(&asking("openid").set("client_id", "other")).await;
     assert_eq!(answer["error"], "invalid_scope");
@@ -151,7 +153,20 @@ async fn a_device_gets_one_too() {
         .add("device_code", codes["device_code"].as_str().unwrap());
     let (_, content) = scene.token(&poll, None).await;
     let [_, claims] = read(&content["id_token"]);
-    assert_eq!((&claims["sub"], &claims["aud"]), (&json!("test-user"), &json!("app")));
+    let hash = Sha256::digest(content["access_token"].as_str().unwrap());
+    let exp = claims["exp"].as_i64().unwrap();
+    // No request of a browser had a nonce, and nobody knows when the user was asked for more than the code.
+    assert_eq!(
+        claims,
+        json!({
+            "iss": authorization::URL,
+            "sub": "test-user",
+            "aud": "app",
+            "iat": exp - 300,
+            "exp": exp,
+            "at_hash": URL_SAFE_NO_PAD.encode(&hash[..16]),
+        })
+    );
 }
 
 /// Users who are asked have names; and who may not be asked gets an error (OpenID Connect Core §3.1.2.6).
@@ -185,6 +200,8 @@ async fn users_have_names_and_are_asked() {
     }
     let answer = scene.authorize(&asking("openid").add("prompt", "none")).await;
     assert_eq!((&*answer["error"], &*answer["state"]), ("login_required", "s t&=ä"));
+    let answer = scene.authorize(&asking("openid").add("prompt", "none login")).await;
+    assert_eq!(answer["error"], "invalid_request");
 }
 
 /// OpenID Connect Discovery §3.
@@ -219,11 +236,19 @@ async fn a_jwt_is_active_until_it_expires_and_an_id_token_never() {
         token.clone().issuer("https://other.example").mint(),
         token.clone().header("typ", "JWT").mint(),
         token.clone().id_token("app").mint(),
+        token.clone().header("crit", json!(["x"])).mint(),
+        token.clone().claim("nbf", i64::from(u32::MAX)).mint(),
         format!("{jwt}.x"),
         format!("{jwt}x"),
     ] {
         assert_eq!(ask(&bad).await, inactive, "{bad}");
     }
+    // What a test says of one goes before that.
+    let other = scene.issuer.token().mint();
+    scene.issuer.opaque_token().subject("ben").mint_as(&other);
+    assert_eq!(ask(&other).await["sub"], "ben");
+    assert!(scene.issuer.revoke(&other));
+    assert_eq!(ask(&other).await, inactive);
     scene.clock.advance(Duration::from_secs(299));
     assert_eq!(ask(&jwt).await["active"], true);
     scene.clock.advance(Duration::from_secs(1));
@@ -252,4 +277,36 @@ async fn tokens_are_good_for_as_long_as_the_issuer_says() {
     assert_eq!(verdict(&server, token).await, Ok(()));
     scene.clock.advance(Duration::from_secs(1));
     assert_eq!(verdict(&server, token).await, Err(AuthErrorKind::Expired));
+}
+
+/// RFC 8707 §2, RFC 6749 §3.3: what a client credentials request may name.
+#[tokio::test(start_paused = true)]
+async fn a_machine_names_a_resource_and_each_scope_once() {
+    let scene = Scene::new();
+    let asks = |resource: &str, scope: &str| {
+        let form = Form(vec![]).add("grant_type", "client_credentials").add("client_id", "machine");
+        form.add("client_secret", "secret").add("resource", resource).add("scope", scope)
+    };
+    for bad in ["not a uri", "/relative", "https://api.example.com#part"] {
+        assert_eq!(scene.refused(&asks(bad, "read"), None).await, "invalid_target", "{bad}");
+    }
+    let too_long = "read ".repeat(900) + "read";
+    assert_eq!(scene.refused(&asks(RESOURCE, &too_long), None).await, "invalid_scope");
+    for good in [RESOURCE, "urn:example:api"] {
+        let (status, granted) = scene.token(&asks(good, "read read"), None).await;
+        assert_eq!((status, &granted["scope"]), (StatusCode::OK, &json!("read")), "{good}");
+    }
+    // An empty parameter is none (RFC 6749 §3.1), and nothing stands twice.
+    let code = scene.code(&Form::authorization().set("scope", "read write read")).await;
+    let (status, granted) = scene.token(&Form::token(&code).set("resource", ""), None).await;
+    assert_eq!((status, &granted["scope"]), (StatusCode::OK, &json!("read write")));
+    let refresh = Form(vec![])
+        .add("grant_type", "refresh_token")
+        .add("client_id", "app")
+        .add("refresh_token", granted["refresh_token"].as_str().unwrap())
+        .add("scope", "write write");
+    assert_eq!(scene.token(&refresh, None).await.1["scope"], "write");
+    let ask = Form(vec![]).add("token", "x").add("token", "y");
+    let (status, _) = scene.post("/introspect", PostContent::form(ask.text()), Some(BASIC[0])).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
 }

@@ -640,6 +640,7 @@ async fn jwts_that_keys_have_verified_are_asked_about_where_that_is_wanted() {
         let (good, revoked, unlike) = (jwt("ada"), jwt("ada"), jwt("bob"));
         active(&good);
         active(&unlike);
+        issuer.revoke(&revoked);
         let token = check(&api, &good).await.unwrap();
         assert_eq!(
             token.claims().get::<String>("email").unwrap().as_deref(),

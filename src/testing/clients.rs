@@ -121,10 +121,19 @@ impl Client {
         let Some(asked) = asked else {
             return Some(self.scopes.as_ref().map(Scopes::to_string).unwrap_or_default());
         };
-        let asked = Scopes::parse(asked).ok()?;
+        let asked = Scopes::parse(asked).ok().filter(|_| asked.len() <= MAX_SCOPE_BYTES)?;
         let allowed = self.scopes.as_ref().or(issuer.authorization.scopes.as_ref());
         let may_have = |scope| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == scope));
-        asked.iter().all(may_have).then(|| asked.to_string())
+        let mut granted: Vec<&str> = Vec::new();
+        for scope in asked.iter() {
+            if !may_have(scope) {
+                return None;
+            }
+            if !granted.contains(&scope) {
+                granted.push(scope);
+            }
+        }
+        Some(granted.join(" "))
     }
 
     /// Whether the client signed this. One with a key is not taken for one with a secret.
@@ -207,7 +216,7 @@ fn asserted(issuer: &State, assertion: &str) -> Option<String> {
     let is_good = issuer.clients.get(id)?.signed(&assertion)
         && assertion.claim("iss") == Some(id)
         && is_made_out_to(issuer, assertion.claims.get("aud")?)
-        && assertion.claims.get("exp")?.as_i64()? > issuer.clock.wall().as_secs()
+        && assertion.is_in_time(issuer.clock.wall())
         && assertion.claim("jti").is_some();
     is_good.then(|| id.to_owned())
 }
@@ -241,6 +250,9 @@ fn basic_credentials(field: &HeaderValue) -> Option<(String, String)> {
     };
     Some((decode(id), decode(secret)))
 }
+
+/// Of what a client asks for at once.
+const MAX_SCOPE_BYTES: usize = 4096;
 
 /// Each start of an application may register one; a server that shall run for months is not this one. Each has at most 16 KiB of
 /// redirect URIs.

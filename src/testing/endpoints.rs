@@ -73,6 +73,7 @@ fn metadata(issuer: &State) -> Value {
         "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token", DEVICE_CODE],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
+        "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
@@ -95,17 +96,14 @@ fn metadata(issuer: &State) -> Value {
 fn introspection(issuer: &State, exchange: &Exchange<'_>) -> Result<Response<Vec<u8>>, TokenError> {
     let form = Form::parse(exchange.body);
     let (client, _) = authenticated(issuer, exchange, &form)?;
-    let token = form.first("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
-    let answer = match issuer.claims_of(token) {
-        Some(mut claims) => {
-            claims.extend([("active".into(), true.into()), ("token_type".into(), "Bearer".into())]);
-            Value::Object(claims)
-        }
-        None => {
-            let goes_on = |family: &str| issuer.authorization.goes_on(family);
-            issuer.opaque.introspect(token, issuer.clock.wall(), goes_on)
-        }
-    };
+    let token = form.once("token")?.ok_or(TokenError::InvalidRequest("token is missing"))?;
+    let goes_on = |family: &str| issuer.authorization.goes_on(family);
+    let answer = issuer.opaque.introspect(token, issuer.clock.wall(), goes_on).or_else(|| {
+        let mut claims = issuer.claims_of(token)?;
+        claims.extend([("active".into(), true.into()), ("token_type".into(), "Bearer".into())]);
+        Some(Value::Object(claims))
+    });
+    let answer = answer.unwrap_or_else(|| json!({"active": false}));
     let mut response = if exchange.headers.get(ACCEPT).is_some_and(|accept| accept == SIGNED) {
         let jwt = issuer.token().audience(&client).header("typ", "token-introspection+jwt");
         let jwt = ["sub", "client_id", "jti", "exp"].into_iter().fold(jwt, |jwt, claim| jwt.without(claim));

@@ -37,7 +37,7 @@ impl Endpoint {
                 &Method::GET,
                 "/.well-known/oauth-authorization-server" | "/.well-known/openid-configuration",
             ) => Some(Self::Metadata),
-            (&Method::GET, "/authorize") => Some(Self::Authorization),
+            (&Method::GET | &Method::POST, "/authorize") => Some(Self::Authorization),
             (&Method::GET | &Method::POST, "/device") => Some(Self::Device),
             (&Method::POST, "/device_authorization") => Some(Self::DeviceAuthorization),
             (&Method::GET, "/jwks") => Some(Self::Jwks),

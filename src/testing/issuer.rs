@@ -241,7 +241,7 @@ impl State {
         let is_good = jws.is_by(&keys)
             && jws.header("typ") == Some(ACCESS_TOKEN)
             && jws.claim("iss") == Some(&self.url)
-            && jws.claims.get("exp")?.as_i64()? > self.clock.wall().as_secs();
+            && jws.is_in_time(self.clock.wall());
         is_good.then_some(jws.claims)
     }
 

@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use crate::{
+    clock::UnixTime,
     introspection::assertion::is_by_secret,
     keys::{
         algorithm::Algorithm,
@@ -25,7 +26,12 @@ impl<'t> Jws<'t> {
         let (header, claims) = input.split_once('.')?;
         let read = |text: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok();
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        Some(Self { header: read(header)?, claims: read(claims)?, input, signature })
+        let header: Map<_, _> = read(header)?;
+        // Nothing is supported that could be critical (RFC 7515 §4.1.11).
+        if header.contains_key("crit") {
+            return None;
+        }
+        Some(Self { header, claims: read(claims)?, input, signature })
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -34,6 +40,14 @@ impl<'t> Jws<'t> {
 
     pub(super) fn claim(&self, name: &str) -> Option<&str> {
         self.claims.get(name).and_then(Value::as_str)
+    }
+
+    /// Whether its time has come (RFC 7519 §4.1.5), and is not over (§4.1.4).
+    pub(super) fn is_in_time(&self, now: UnixTime) -> bool {
+        let time = |name| self.claims.get(name).map(Value::as_f64);
+        let now = now.as_secs() as f64;
+        time("exp").flatten().is_some_and(|exp| now < exp)
+            && time("nbf").is_none_or(|nbf| nbf.is_some_and(|nbf| nbf <= now))
     }
 
     /// Whether one of these keys signed it (RFC 7515 §5.2).

@@ -115,8 +115,8 @@ impl TestIssuer {
     /// [clients](super::TestIssuerBuilder::client), by [`ClientAuth::basic`], [`ClientAuth::post`] or
     /// [`ClientAuth::client_secret_jwt`], or by [`ClientAuth::private_key_jwt`] for one
     /// [with a key](super::TestIssuerBuilder::client_with_key). The endpoint knows [opaque tokens](Self::opaque_token), those of
-    /// [clients that get such](super::TestIssuerBuilder::opaque_tokens_for), and JWTs of this issuer: active until they expire, for none can
-    /// be taken back.
+    /// [clients that get such](super::TestIssuerBuilder::opaque_tokens_for), and JWTs of this issuer: active until they expire, or a test
+    /// [revokes](Self::revoke) them.
     pub fn introspected(&self, auth: ClientAuth) -> Issuer {
         Issuer::introspect(self.url(), format!("{}/introspect", self.url()), auth).allow_http_on_loopback()
     }
@@ -147,10 +147,16 @@ impl TestIssuer {
         OpaqueTokenBuilder::new(Arc::clone(&self.state))
     }
 
-    /// Makes an opaque token inactive, or ends a refresh token with all that came of it, as `/revoke` does for a client (RFC 7009). Tells
-    /// whether there was one.
+    /// Makes an opaque token inactive, or ends a refresh token with all that came of it, as `/revoke` does for a client (RFC 7009). A JWT
+    /// of this issuer is inactive from then on too, for who asks; who checks it by keys alone does not hear of it. Tells whether there
+    /// was one.
     pub fn revoke(&self, token: &str) -> bool {
-        self.state.opaque.revoke(token) || self.state.authorization.end(token)
+        let was_there = self.state.opaque.revoke(token) || self.state.authorization.end(token);
+        let is_jwt = self.state.claims_of(token).is_some();
+        if is_jwt {
+            self.state.opaque.is_inactive(token);
+        }
+        was_there || is_jwt
     }
 }
 
@@ -205,16 +211,26 @@ impl OpaqueTokens {
         }
     }
 
-    /// RFC 7662 §2.2. `goes_on` says of a family of refresh tokens whether it does.
-    pub(super) fn introspect(&self, token: &str, now: UnixTime, goes_on: impl FnOnce(&str) -> bool) -> Value {
-        let found = self.lock().get(token).map(|known| (known.claims.clone(), known.family.clone()));
-        match found {
-            Some((mut claims, family)) if !is_over(&claims, now) && family.as_deref().is_none_or(goes_on) => {
-                claims.entry("active").or_insert(Value::Bool(true));
-                Value::Object(claims)
-            }
-            Some(_) | None => json!({"active": false}),
+    /// RFC 7662 §2.2, of a token that is known. `goes_on` says of a family of refresh tokens whether it does.
+    pub(super) fn introspect(
+        &self,
+        token: &str,
+        now: UnixTime,
+        goes_on: impl FnOnce(&str) -> bool,
+    ) -> Option<Value> {
+        let (mut claims, family) =
+            self.lock().get(token).map(|known| (known.claims.clone(), known.family.clone()))?;
+        if is_over(&claims, now) || !family.as_deref().is_none_or(goes_on) {
+            return Some(json!({"active": false}));
         }
+        claims.entry("active").or_insert(Value::Bool(true));
+        Some(Value::Object(claims))
+    }
+
+    /// Whatever it says of itself.
+    fn is_inactive(&self, token: &str) {
+        let claims = Map::from_iter([("active".to_owned(), Value::Bool(false))]);
+        self.lock().insert(token.to_owned(), Known { claims, family: None });
     }
 }
 
@@ -223,5 +239,5 @@ fn is_over(claims: &Map<String, Value>, now: UnixTime) -> bool {
 }
 
 /// Those that clients ask for: more than a demonstration has within the five minutes that one is good for. Each has at most eight
-/// resources of 2 KiB.
+/// resources of 2 KiB, and 4 KiB of scopes.
 const MAX_TOKENS: usize = 10_000;

@@ -7,9 +7,7 @@ use http::{
 use serde_json::{Value, json};
 
 use crate::testing::{
-    authorization::{
-        DEVICE_CODE, MAX_RESOURCE_BYTES, code_for_token, device_code_for_token, refresh_for_token,
-    },
+    authorization::{DEVICE_CODE, code_for_token, device_code_for_token, is_resource, refresh_for_token},
     clients::{Client, identified},
     endpoints::{Exchange, json_response},
     form::{Form, Repeated},
@@ -42,15 +40,21 @@ fn client_credentials(
         return Err(TokenError::UnauthorizedClient);
     }
     let audience = form.once("resource").map_err(|_| TokenError::InvalidTarget("name one `resource`"))?;
-    if audience.is_some_and(|resource| resource.len() > MAX_RESOURCE_BYTES) {
-        return Err(TokenError::InvalidTarget("the resource is too long"));
+    if !audience.is_none_or(is_resource) {
+        return Err(TokenError::InvalidTarget(
+            "the resource is no absolute URI without fragment, or too long",
+        ));
     }
     let audience = audience.or(issuer.default_audience.as_deref());
     let audience =
         audience.ok_or(TokenError::InvalidTarget("name the audience in the parameter `resource`"))?;
     let scope = client.granted(issuer, form.once("scope")?).ok_or(TokenError::InvalidScope)?;
     // There is no user whom it could name.
-    let scope = scope.split(' ').filter(|word| *word != "openid").collect::<Vec<_>>().join(" ");
+    let rest = scope.split(' ').filter(|word| *word != "openid").collect::<Vec<_>>().join(" ");
+    if rest.is_empty() && !scope.is_empty() {
+        return Err(TokenError::InvalidScope);
+    }
+    let scope = rest;
     let token = issuer.token().audience(audience).subject(id).client_id(id);
     let access_token = access_token(issuer, token, &scope, None)?;
     Ok(token_response(issuer, Granted { access_token, scope: &scope, refresh_token: None, id_token: None }))

@@ -235,7 +235,7 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 /// §3.2.
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
 
-/// More than wait in a demonstration. Each has at most eight resources of 2 KiB.
+/// More than wait in a demonstration. Each has at most eight resources of 2 KiB, and 4 KiB of scopes.
 const MAX_DEVICES: usize = 1024;
 
 /// Of 2.5e10 codes, so many may be tried in a minute (§5.1).

@@ -1,6 +1,6 @@
 //! What does the authorization endpoint answer? (RFC 6749 §3.1)
 
-use http::Response;
+use http::{Method, Response};
 
 use crate::testing::{
     authorization::{
@@ -17,7 +17,9 @@ use crate::testing::{
 
 /// The user goes back, at once or from the page, but for a request that names no place to go back to.
 pub(in crate::testing) fn authorize(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
-    let request = match AuthorizationRequest::read(issuer, exchange.query) {
+    // RFC 6749 §3.1
+    let parameters = if exchange.method == Method::POST { exchange.body } else { exchange.query.as_bytes() };
+    let request = match AuthorizationRequest::read(issuer, parameters) {
         Ok(request) => request,
         Err(unanswerable) => return unanswerable.into_response(issuer),
     };

@@ -119,5 +119,5 @@ fn family_of(token: &str) -> Option<&str> {
 /// From one use to the next.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// More than a demonstration has users. Each has at most eight resources of 2 KiB: some 20 MiB in all.
+/// More than a demonstration has users. Each has at most eight resources of 2 KiB, and 4 KiB of scopes: 20 MiB in all.
 const MAX_FAMILIES: usize = 1024;

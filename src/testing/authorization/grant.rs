@@ -72,7 +72,11 @@ pub(super) fn begun(
 
 /// Fewer resources than the user consented to, but no other (RFC 8707 §2.2).
 pub(super) fn is_within(form: &Form, consented: &Consented) -> Result<(), TokenError> {
-    if form.all("resource").all(|asked| consented.resources.iter().any(|known| known == asked)) {
+    if form
+        .all("resource")
+        .filter(|asked| !asked.is_empty())
+        .all(|asked| consented.resources.iter().any(|known| known == asked))
+    {
         Ok(())
     } else {
         Err(TokenError::InvalidTarget("the user did not consent to that resource"))
@@ -82,7 +86,7 @@ pub(super) fn is_within(form: &Form, consented: &Consented) -> Result<(), TokenE
 /// A token for the resources that are named, or else for all that the user consented to.
 pub(super) fn audience(token: TokenBuilder, form: &Form, consented: &Consented) -> TokenBuilder {
     let mut audience: Vec<&str> = Vec::new();
-    for asked in form.all("resource") {
+    for asked in form.all("resource").filter(|asked| !asked.is_empty()) {
         if !audience.contains(&asked) {
             audience.push(asked);
         }

@@ -35,7 +35,7 @@ pub(super) use self::{
     redirect::RedirectUri,
     refresh::refresh_for_token,
     registration::register,
-    request::MAX_RESOURCE_BYTES,
+    request::is_resource,
     revocation::revoke,
 };
 use crate::{

@@ -30,7 +30,8 @@ pub(in crate::testing) fn refresh_for_token(
             return Err(TokenError::InvalidScope);
         }
         is_within(form, consented)?;
-        let scope = asked.as_ref().map_or_else(|| consented.scope.clone(), Scopes::to_string);
+        let asked_for = |word: &&str| asked.as_ref().is_none_or(|asked| asked.iter().any(|one| one == *word));
+        let scope = consented.scope.split(' ').filter(asked_for).collect::<Vec<_>>().join(" ");
         let token = issuer.token().subject(&consented.subject).client_id(client_id);
         let token = access_token(issuer, audience(token, form, consented), &scope, Some(family))?;
         Ok((token, scope))

@@ -42,11 +42,11 @@ struct Rest {
 
 impl AuthorizationRequest {
     /// First who asks and where an answer may go: only then is there somebody to tell what is wrong with the rest.
-    pub(super) fn read(issuer: &State, query: &str) -> Result<Self, Unanswerable> {
-        if query.len() > MAX_QUERY_BYTES {
-            return Err(Unanswerable::Here("the query is too long"));
+    pub(super) fn read(issuer: &State, parameters: &[u8]) -> Result<Self, Unanswerable> {
+        if parameters.len() > MAX_BYTES {
+            return Err(Unanswerable::Here("the request is too long"));
         }
-        let form = Form::parse(query.as_bytes());
+        let form = Form::parse(parameters);
         let client_id = form.once("client_id").ok().flatten();
         let client = client_id.and_then(|id| Some((id, issuer.clients.get(id)?)));
         let (client_id, client) =
@@ -79,6 +79,15 @@ impl AuthorizationRequest {
     }
 
     fn read_rest(issuer: &State, client: &Client, form: &Form) -> Result<Rest, AuthorizationError> {
+        for (parameter, error) in [
+            ("request", AuthorizationError::RequestNotSupported),
+            ("request_uri", AuthorizationError::RequestUriNotSupported),
+            ("registration", AuthorizationError::RegistrationNotSupported),
+        ] {
+            if form.first(parameter).is_some() {
+                return Err(error);
+            }
+        }
         match form.once("response_type")? {
             Some("code") => (),
             Some(_) => return Err(AuthorizationError::UnsupportedResponseType),
@@ -98,7 +107,11 @@ impl AuthorizationRequest {
         let resources = resources(issuer, form).ok_or(AuthorizationError::InvalidTarget)?;
         let nonce = form.once("nonce")?.map(str::to_owned);
         // Words with spaces between; all but `none` are for users who are signed in, and nobody is.
-        let may_ask = form.once("prompt")?.is_none_or(|prompt| prompt.split(' ').all(|word| word != "none"));
+        let prompt = form.once("prompt")?.unwrap_or_default();
+        let may_ask = prompt.split(' ').all(|word| word != "none");
+        if !may_ask && prompt != "none" {
+            return Err(AuthorizationError::InvalidRequest("prompt is none, and something else"));
+        }
         Ok(Rest { challenge, resources, scope, nonce, may_ask })
     }
 }
@@ -124,10 +137,10 @@ pub(super) fn resources(issuer: &State, form: &Form) -> Option<Vec<String>> {
 const MAX_RESOURCES: usize = 8;
 
 /// As long as a URL gets.
-pub(in crate::testing) const MAX_RESOURCE_BYTES: usize = 2048;
+const MAX_RESOURCE_BYTES: usize = 2048;
 
 /// An absolute URI without fragment (RFC 8707 §2).
-fn is_resource(text: &str) -> bool {
+pub(in crate::testing) fn is_resource(text: &str) -> bool {
     text.len() <= MAX_RESOURCE_BYTES && Url::parse(text).is_ok_and(|url| url.fragment().is_none())
 }
 
@@ -198,6 +211,12 @@ pub(super) enum AuthorizationError {
     InvalidTarget,
     /// OpenID Connect Core §3.1.2.6.
     LoginRequired,
+    /// OpenID Connect Core §7.2.1.
+    RegistrationNotSupported,
+    /// OpenID Connect Core §6.1.
+    RequestNotSupported,
+    /// OpenID Connect Core §6.2.
+    RequestUriNotSupported,
     TemporarilyUnavailable,
     UnsupportedResponseType,
 }
@@ -212,6 +231,13 @@ impl AuthorizationError {
                 ("invalid_target", "resource is missing, or no absolute URI without fragment")
             }
             Self::LoginRequired => ("login_required", "nobody is signed in, and prompt is none"),
+            Self::RegistrationNotSupported => {
+                ("registration_not_supported", "clients register at the registration endpoint")
+            }
+            Self::RequestNotSupported => ("request_not_supported", "parameters stand in the request itself"),
+            Self::RequestUriNotSupported => {
+                ("request_uri_not_supported", "parameters stand in the request itself")
+            }
             Self::TemporarilyUnavailable => {
                 ("temporarily_unavailable", "too many codes are out, try again in a minute")
             }
@@ -227,4 +253,4 @@ impl From<Repeated> for AuthorizationError {
 }
 
 /// What browsers send at most is about this; an honest request has some 500 octets.
-const MAX_QUERY_BYTES: usize = 8 * 1024;
+const MAX_BYTES: usize = 8 * 1024;
