@@ -23,6 +23,8 @@ fn somebody_uses_the_dashboard() {
         return;
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = fs::read(root.join("tests/browser/walk.mjs")).unwrap();
+    assert!(fs::read(&walk).unwrap() == source, "an old copy of walk.mjs is installed, run scripts/test");
     let screenshots = root.join("target/screenshots");
     let quickstart = Command::new(example("quickstart"))
         .arg("--once")

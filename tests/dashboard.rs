@@ -8,121 +8,26 @@
     reason = "a test fails by panicking; the times of files; and the browser of a user"
 )]
 
+#[path = "common/browser.rs"]
+mod browser;
 #[path = "common/tool.rs"]
 mod tool;
 
 use std::{collections::BTreeMap, env, net::TcpListener, path::PathBuf, process::Stdio};
 
+use browser::Browser;
 use http::{
-    HeaderMap, StatusCode,
-    header::{
-        CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, REFERRER_POLICY, SET_COOKIE,
-    },
+    StatusCode,
+    header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE},
 };
-use reqwest::{Client, RequestBuilder, redirect::Policy};
+use reqwest::{Client, redirect::Policy};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
 };
 use tool::Running;
-use url::{Url, form_urlencoded};
-
-/// A user's browser, which goes where it is told and keeps the cookies of the dashboard.
-struct Browser {
-    client: Client,
-    dashboard: Url,
-    cookies: BTreeMap<String, String>,
-    /// What it was sent from there.
-    seen: String,
-}
-
-struct Page {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl Page {
-    fn location(&self) -> &str {
-        self.headers
-            .get(LOCATION)
-            .unwrap_or_else(|| panic!("{}: {}", self.status, self.text))
-            .to_str()
-            .unwrap()
-    }
-}
-
-impl Browser {
-    fn new(dashboard: &Url) -> Self {
-        let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
-        Self { client, dashboard: dashboard.clone(), cookies: BTreeMap::new(), seen: String::new() }
-    }
-
-    async fn send(&mut self, request: RequestBuilder, is_dashboard: bool) -> Page {
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = if is_dashboard { request.header(COOKIE, cookies.join("; ")) } else { request };
-        let answer = request.send().await.unwrap();
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let text = answer.text().await.unwrap();
-        if is_dashboard {
-            self.seen.push_str(&format!("{headers:?}\n{text}\n"));
-            for field in headers.get_all(SET_COOKIE) {
-                let field = field.to_str().unwrap();
-                assert!(field.contains("; HttpOnly") && field.contains("; SameSite=Lax"), "{field}");
-                let (name, value) = field.split(';').next().unwrap().split_once('=').unwrap();
-                if field.contains("Max-Age=0") {
-                    self.cookies.remove(name);
-                } else {
-                    self.cookies.insert(name.to_owned(), value.to_owned());
-                }
-            }
-        }
-        Page { status, headers, text }
-    }
-
-    async fn get(&mut self, place: &str) -> Page {
-        let url = self.dashboard.join(place).unwrap();
-        let is_dashboard = url.origin() == self.dashboard.origin();
-        let request = self.client.get(url);
-        self.send(request, is_dashboard).await
-    }
-
-    async fn press(&mut self, path: &str, form: &str) -> Page {
-        let origin = self.dashboard.origin().ascii_serialization();
-        let request = self.client.post(self.dashboard.join(path).unwrap()).header(ORIGIN, origin);
-        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned());
-        let answer = self.send(request, true).await;
-        assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/#happened"));
-        self.get("/").await
-    }
-
-    /// To the issuer, as this user, and to where it sends them back to.
-    async fn decide(&mut self, decision: &str) -> Url {
-        let issuer = self.get("/login").await.location().to_owned();
-        let page = self.get(&issuer).await;
-        let (_, handle) = page.text.split_once(r#"name="request" value=""#).unwrap();
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("request", handle.split('"').next().unwrap())
-            .append_pair("user", "ben")
-            .append_pair("decision", decision)
-            .finish();
-        let consent = Url::parse(&issuer).unwrap().join("/consent").unwrap();
-        let request = self.client.post(consent).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.send(request.body(form), false).await.location().parse().unwrap()
-    }
-
-    async fn log_in(&mut self) -> Page {
-        let back = self.decide("allow").await;
-        let answer = self.get(back.as_str()).await;
-        assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/"), "{}", answer.text);
-        self.get("/").await
-    }
-
-    async fn is_logged_in(&mut self) -> bool {
-        self.get("/").await.text.contains("Hello, ")
-    }
-}
+use url::Url;
 
 fn dashboard() -> (Running, Url) {
     let mut running = Running::start("dashboard", &[]);
@@ -148,29 +53,32 @@ fn keeping(back: &Url, name: &'static str, value: Option<&'static str>) -> Strin
 async fn an_answer_that_belongs_to_no_login_of_this_browser_logs_nobody_in() {
     let (_running, url) = dashboard();
     let mut browser = Browser::new(&url);
-    for (name, value, why) in [
-        ("state", None, "no state"),
-        ("state", Some(""), "another login"),
-        ("state", Some("x"), "another login"),
-        ("iss", None, "does not come from the issuer"),
-        ("iss", Some("https://evil.example"), "does not come from the issuer"),
-        ("code", None, "no code"),
-        ("code", Some("code-x"), "invalid_grant"),
+    let another = "begun no such login";
+    for (name, value, why, is_used_up) in [
+        ("state", None, "no state", false),
+        ("state", Some(""), another, false),
+        ("state", Some("x"), another, false),
+        ("iss", None, "does not come from the issuer", true),
+        ("iss", Some("https://evil.example"), "does not come from the issuer", true),
+        ("code", None, "no code", true),
+        ("code", Some("code-x"), "invalid_grant", true),
     ] {
         let back = browser.decide("allow").await;
         let page = browser.get(&keeping(&back, name, value)).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{name} {value:?}");
         assert!(page.text.contains(why), "{name} {value:?}: {}", page.text);
-        // Nor does the right answer afterwards: a login is asked for anew.
-        assert_eq!(browser.get(back.as_str()).await.status, StatusCode::BAD_REQUEST, "{name} {value:?}");
         assert!(!browser.is_logged_in().await, "{name} {value:?}");
+        // What is no answer to this login leaves it as it is: nobody can end it by a link.
+        let after = browser.get(back.as_str()).await.status;
+        assert_eq!(after == StatusCode::BAD_REQUEST, is_used_up, "{name} {value:?}");
+        browser.cookies.clear();
     }
     // What somebody else was given, in this browser: with no login of its own, and with one.
     let mut other = Browser::new(&url);
     let foreign = other.decide("allow").await;
-    assert!(browser.get(foreign.as_str()).await.text.contains("No login was begun"));
+    assert!(browser.get(foreign.as_str()).await.text.contains(another));
     browser.get("/login").await;
-    assert!(browser.get(foreign.as_str()).await.text.contains("another login"));
+    assert!(browser.get(foreign.as_str()).await.text.contains(another));
     assert!(!browser.is_logged_in().await);
     // Theirs it is still.
     assert_eq!(other.get(foreign.as_str()).await.status, StatusCode::SEE_OTHER);
@@ -184,60 +92,101 @@ async fn an_answer_that_belongs_to_no_login_of_this_browser_logs_nobody_in() {
     // A refusal is one of this login too.
     let back = browser.decide("deny").await;
     assert!(browser.get(&keeping(&back, "state", None)).await.text.contains("no state"));
-    let back = browser.decide("deny").await;
     let page = browser.get(back.as_str()).await;
     assert_eq!((page.status, page.text.contains("access_denied")), (StatusCode::OK, true));
     assert!(!browser.is_logged_in().await);
+    // Two tabs: each comes back to its own.
+    let (first, second) = (browser.decide("allow").await, browser.decide("allow").await);
+    for back in [first, second] {
+        assert_eq!(browser.get(back.as_str()).await.status, StatusCode::SEE_OTHER);
+    }
+    assert!(browser.is_logged_in().await);
 }
 
 #[tokio::test]
-async fn a_session_begins_with_the_login_and_no_page_but_its_own_uses_it() {
+async fn a_session_begins_with_the_login_and_ends_with_the_logout() {
     let (_running, url) = dashboard();
     let mut browser = Browser::new(&url);
-    browser.cookies.insert("dashboard-session".to_owned(), "planted".to_owned());
+    let cookie = format!("dashboard-session-{}", url.port().unwrap());
+    browser.cookies.insert(cookie.clone(), "planted".to_owned());
     browser.log_in().await;
-    let first = browser.cookies["dashboard-session"].clone();
+    let first = browser.cookies[&cookie].clone();
     assert_ne!(first, "planted");
-    assert!(!browser.cookies.contains_key("dashboard-login"));
     browser.log_in().await;
-    let second = browser.cookies["dashboard-session"].clone();
+    let second = browser.cookies[&cookie].clone();
     assert_ne!(first, second);
     // The one of before is over.
     let mut other = Browser::new(&url);
-    other.cookies.insert("dashboard-session".to_owned(), first);
+    other.cookies.insert(cookie.clone(), first);
     assert!(!other.is_logged_in().await);
+    other.cookies.insert(cookie.clone(), second);
+    assert!(other.is_logged_in().await);
+    // So is this one, wherever it is used.
+    let origin = url.origin().ascii_serialization();
+    let request = browser.client.post(url.join("/logout").unwrap()).header(ORIGIN, origin);
+    assert_eq!(browser.send(request, true).await.status, StatusCode::SEE_OTHER);
+    assert!(!browser.cookies.contains_key(&cookie));
+    assert!(!other.is_logged_in().await);
+}
 
+#[tokio::test]
+async fn no_page_but_its_own_uses_a_session() {
+    let (_running, url) = dashboard();
+    let mut browser = Browser::new(&url);
+    browser.log_in().await;
     let host = format!("127.0.0.1:{}", url.port().unwrap());
-    for (origin, host, expected) in [
-        (None, &*host, StatusCode::FORBIDDEN),
-        (Some("null"), &host, StatusCode::FORBIDDEN),
-        (Some("https://evil.example"), &host, StatusCode::FORBIDDEN),
-        (Some("http://127.0.0.1:1"), &host, StatusCode::FORBIDDEN),
-        (Some("http://evil.example"), "evil.example", StatusCode::MISDIRECTED_REQUEST),
-    ] {
-        let mut request = browser.client.post(url.join("/logout").unwrap()).header(HOST, host);
-        if let Some(origin) = origin {
-            request = request.header(ORIGIN, origin);
+    for path in ["/call", "/expire", "/revoke", "/logout"] {
+        for (origin, host, expected) in [
+            (None, &*host, StatusCode::FORBIDDEN),
+            (Some("null"), &host, StatusCode::FORBIDDEN),
+            (Some("https://evil.example"), &host, StatusCode::FORBIDDEN),
+            (Some("http://127.0.0.1:1"), &host, StatusCode::FORBIDDEN),
+            (Some("http://evil.example"), "evil.example", StatusCode::MISDIRECTED_REQUEST),
+        ] {
+            let request = browser.client.post(url.join(path).unwrap()).header(HOST, host);
+            let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body("call=me");
+            let request = origin.iter().fold(request, |request, origin| request.header(ORIGIN, *origin));
+            assert_eq!(browser.send(request, true).await.status, expected, "{path} {origin:?} {host}");
         }
-        assert_eq!(browser.send(request, true).await.status, expected, "{origin:?} {host}");
     }
-    let rebound = browser.client.get(url.clone()).header(HOST, "evil.example");
-    assert_eq!(browser.send(rebound, true).await.status, StatusCode::MISDIRECTED_REQUEST);
+    for path in ["/", "/login", "/callback", "/style.css", "/countdown.js"] {
+        let request = browser.client.get(url.join(path).unwrap()).header(HOST, "evil.example");
+        assert_eq!(browser.send(request, true).await.status, StatusCode::MISDIRECTED_REQUEST, "{path}");
+    }
     let page = browser.get("/").await;
     assert!(page.text.contains("Hello, <bdi>Ben Ohm</bdi>"), "{}", page.text);
-    let policy = page.headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'self'; script-src 'self';"), "{policy}");
-    assert_eq!(page.headers[REFERRER_POLICY], "same-origin");
+    for path in ["/", "/login", "/callback", "/style.css", "/countdown.js"] {
+        let fields = browser.get(path).await.headers;
+        let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("content-security-policy", policy),
+            ("referrer-policy", "same-origin"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+        ] {
+            assert_eq!(fields[name], value, "{path}");
+        }
+    }
+}
 
+#[tokio::test]
+async fn what_the_buttons_do_and_that_no_token_reaches_the_browser() {
+    let (_running, url) = dashboard();
+    let mut browser = Browser::new(&url);
+    browser.log_in().await;
     let page = browser.press("/call", "call=with_id_token").await;
     assert!(page.text.contains("401 Unauthorized"), "{}", page.text);
     let page = browser.press("/call", "call=in_the_url").await;
     assert!(page.text.contains("401 Unauthorized") && !page.text.contains("error=&quot;"), "{}", page.text);
     let page = browser.press("/expire", "").await;
     assert!(page.text.contains("invalid_token") && page.text.contains("200 OK"), "{}", page.text);
-    for secret in ["eyJ", "opaque-", "refresh-", "dashboard-secret"] {
-        assert!(!browser.seen.contains(secret), "{secret}");
-    }
+    let page = browser.log_in_by("/login?kind=opaque").await;
+    assert!(page.text.contains("opaque: the API asks"), "{}", page.text);
+    let page = browser.press("/revoke", "").await;
+    assert!(page.text.contains("the token is not active"), "{}", page.text);
+    browser.saw_no_token();
 }
 
 /// A refresh token is used once, whatever buttons are pressed at once.
@@ -246,7 +195,8 @@ async fn requests_of_one_session_at_once_are_no_theft() {
     let (_running, url) = dashboard();
     let mut browser = Browser::new(&url);
     browser.log_in().await;
-    let cookie = format!("dashboard-session={}", browser.cookies["dashboard-session"]);
+    let name = format!("dashboard-session-{}", url.port().unwrap());
+    let cookie = format!("{name}={}", browser.cookies[&name]);
     let origin = url.origin().ascii_serialization();
     let presses = (0..8).map(|_| {
         let request = browser.client.post(url.join("/expire").unwrap());
@@ -263,6 +213,7 @@ async fn requests_of_one_session_at_once_are_no_theft() {
 fn what_is_missing_it_says() {
     for (variables, expected) in [
         (&[("OAUTH2_ISSUER", "http://127.0.0.1:1")][..], "OAUTH2_CLIENT_ID is not"),
+        (&[("OAUTH2_CLIENT_ID", "x")], "OAUTH2_ISSUER is not"),
         (&[("OAUTH2_ISSUER", "http://127.0.0.1:1"), ("OAUTH2_CLIENT_ID", "x")], "OAUTH2_RESOURCE is not"),
         (
             &[
@@ -270,6 +221,24 @@ fn what_is_missing_it_says() {
                 ("OAUTH2_CLIENT_ID", "x"),
                 ("OAUTH2_RESOURCE", "https://api.example.com"),
                 ("OAUTH2_REDIRECT_URI", "https://example.com/callback"),
+            ],
+            "OAUTH2_REDIRECT_URI is not as",
+        ),
+        (
+            &[
+                ("OAUTH2_ISSUER", "http://127.0.0.1:1"),
+                ("OAUTH2_CLIENT_ID", "x"),
+                ("OAUTH2_AUDIENCE", "https://api.example.com"),
+                ("OAUTH2_REDIRECT_URI", "http://127.0.0.1:8080/login"),
+            ],
+            "OAUTH2_REDIRECT_URI is not as",
+        ),
+        (
+            &[
+                ("OAUTH2_ISSUER", "http://127.0.0.1:1"),
+                ("OAUTH2_CLIENT_ID", "x"),
+                ("OAUTH2_AUDIENCE", "https://api.example.com"),
+                ("OAUTH2_REDIRECT_URI", "http://127.0.0.1:8080/style.css"),
             ],
             "OAUTH2_REDIRECT_URI is not as",
         ),
@@ -360,7 +329,7 @@ async fn with_oidc_provider() {
     let page = browser.press("/call", "call=with_id_token").await;
     assert!(page.text.contains("401 Unauthorized"), "{}", page.text);
     let page = browser.press("/revoke", "").await;
-    assert!(page.text.contains("A JWT is good until it expires"), "{}", page.text);
-    assert!(!browser.seen.contains("eyJ"));
+    assert!(page.text.contains("Its refresh token is over already"), "{}", page.text);
+    browser.saw_no_token();
     assert_eq!(running.interrupt().status, Some(0));
 }

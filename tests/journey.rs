@@ -138,7 +138,7 @@ fn the_defaults_are_those_of_the_code() {
         ("256 keys", "src/keys/set.rs", "MAX_KEYS: usize = 256;"),
         ("5 min", "src/keys/refresh.rs", "fresh: Duration::from_secs(5 * 60),"),
         ("max-age within 60 s and 1 h", "src/keys/refresh.rs", "fresh_max: Duration::from_secs(60 * 60),"),
-        ("1 h", "src/keys/refresh.rs", "stale: Duration::from_secs(60 * 60),"),
+        ("1 h more", "src/keys/refresh.rs", "stale: Duration::from_secs(60 * 60),"),
         ("once in 30 s", "src/keys/refresh.rs", "cooldown: Duration::from_secs(30),"),
         ("at most 2 s", "src/server/settle.rs", "const WAIT: Duration = Duration::from_secs(2);"),
         (

@@ -14,7 +14,8 @@ use oauth2::{
     PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
     StandardTokenResponse, TokenResponse as _, TokenUrl,
     basic::{
-        BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
+        BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse,
+        BasicTokenIntrospectionResponse, BasicTokenType,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ use url::{Url, form_urlencoded};
 
 use crate::{
     http_client::{Failure, HttpClient},
+    metadata::Metadata,
     settings::Settings,
 };
 
@@ -48,19 +50,7 @@ type OAuthClient = Client<
     EndpointSet,
 >;
 
-/// RFC 8414 §2.
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
-    revocation_endpoint: Option<String>,
-    token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-}
-
-/// What kind of access tokens a client gets: the issuer knows this page under a name for each.
+/// What kind of access tokens a client gets: the embedded issuer knows this page under a name for each.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -87,13 +77,15 @@ pub(crate) struct AuthorizationServer {
     metadata: Metadata,
     clients: [(Credentials, OAuthClient); 2],
     http: HttpClient,
-    resource: String,
+    /// RFC 8707; not sent to issuers that do without.
+    resource: Option<String>,
 }
 
 /// What this page keeps, and shows to nobody.
 pub(crate) struct Tokens {
     pub(crate) access: AccessToken,
     pub(crate) refresh: Option<RefreshToken>,
+    /// That of the login.
     pub(crate) id: Option<String>,
     pub(crate) expires: Option<UnixTime>,
     pub(crate) scope: Vec<String>,
@@ -101,9 +93,10 @@ pub(crate) struct Tokens {
 
 /// Why there are none.
 pub(crate) enum NoTokens {
-    /// RFC 6749 §5.2.
-    Refused(String),
-    Unavailable(String),
+    /// `invalid_grant` (RFC 6749 §5.2): the code or the refresh token is worth nothing, now or later.
+    Over(String),
+    /// It may be worth something yet.
+    NotNow(String),
 }
 
 /// Where a login begins, and what it is known by when it comes back.
@@ -120,7 +113,7 @@ impl AuthorizationServer {
         redirect_uri: String,
         http: HttpClient,
     ) -> Result<Self, Failure> {
-        let metadata = metadata(url, &http).await?;
+        let metadata = Metadata::discover(url, &http).await?;
         let client = |credentials: Credentials| -> Result<_, Failure> {
             let mut client = Client::new(ClientId::new(credentials.id.clone()))
                 .set_auth_uri(AuthUrl::new(metadata.authorization_endpoint.clone())?)
@@ -129,10 +122,7 @@ impl AuthorizationServer {
             if let Some(secret) = &credentials.secret {
                 client = client.set_client_secret(ClientSecret::new(secret.clone()));
             }
-            // `client_secret_basic`, which is the default (RFC 8414 §2), unless the server has the other one alone.
-            let methods = metadata.token_endpoint_auth_methods_supported.as_deref();
-            let has = |method: &str| methods.is_none_or(|list| list.iter().any(|known| known == method));
-            if !has("client_secret_basic") {
+            if !metadata.token_takes_basic() {
                 client = client.set_auth_type(AuthType::RequestBody);
             }
             Ok((credentials, client))
@@ -164,16 +154,20 @@ impl AuthorizationServer {
         &self.of(kind).0.id
     }
 
-    /// An authorization request (RFC 6749 §4.1.1), with PKCE, a resource indicator and a nonce.
+    /// An authorization request (RFC 6749 §4.1.1), with PKCE, a nonce and a resource indicator.
     pub(crate) fn begin(&self, kind: Kind, scope: &str, nonce: &str) -> Begun {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let request = self.of(kind).1.authorize_url(CsrfToken::new_random);
-        let (url, state) = request
+        let mut request = self
+            .of(kind)
+            .1
+            .authorize_url(CsrfToken::new_random)
             .add_scopes(scope.split(' ').map(|scope| Scope::new(scope.to_owned())))
-            .add_extra_param("resource", &self.resource)
             .add_extra_param("nonce", nonce)
-            .set_pkce_challenge(challenge)
-            .url();
+            .set_pkce_challenge(challenge);
+        if let Some(resource) = &self.resource {
+            request = request.add_extra_param("resource", resource);
+        }
+        let (url, state) = request.url();
         Begun { url, state, verifier }
     }
 
@@ -193,27 +187,35 @@ impl AuthorizationServer {
         asked: &str,
         clock: &dyn Clock,
     ) -> Result<Tokens, NoTokens> {
-        let request = self.of(kind).1.exchange_code(AuthorizationCode::new(code));
-        let request = request.set_pkce_verifier(verifier).add_extra_param("resource", &self.resource);
+        let mut request =
+            self.of(kind).1.exchange_code(AuthorizationCode::new(code)).set_pkce_verifier(verifier);
+        if let Some(resource) = &self.resource {
+            request = request.add_extra_param("resource", resource);
+        }
         let now = clock.wall();
         let granted = request.request_async(&self.http).await?;
-        Ok(Tokens::of(&granted, asked.split(' ').map(str::to_owned).collect(), None, now))
+        let id = granted.extra_fields().id_token.clone();
+        Tokens::of(&granted, asked.split(' ').map(str::to_owned).collect(), id, now)
     }
 
-    /// New tokens for a refresh token, which is used up by it.
+    /// New tokens for a refresh token, which is used up by it. An ID token that comes along is not looked at: nobody has signed in.
     pub(crate) async fn refresh(
         &self,
         kind: Kind,
+        refresh: &RefreshToken,
         tokens: &Tokens,
         clock: &dyn Clock,
     ) -> Result<Tokens, NoTokens> {
-        let none = || NoTokens::Refused("there is no refresh token".to_owned());
-        let refresh = tokens.refresh.as_ref().ok_or_else(none)?;
-        let request = self.of(kind).1.exchange_refresh_token(refresh);
-        let request = request.add_extra_param("resource", &self.resource);
+        let mut request = self.of(kind).1.exchange_refresh_token(refresh);
+        if let Some(resource) = &self.resource {
+            request = request.add_extra_param("resource", resource);
+        }
         let now = clock.wall();
         let granted = request.request_async(&self.http).await?;
-        Ok(Tokens::of(&granted, tokens.scope.clone(), Some(tokens), now))
+        let mut renewed = Tokens::of(&granted, tokens.scope.clone(), tokens.id.clone(), now)?;
+        // It is good for more than once, where no other one takes its place (RFC 6749 §6).
+        renewed.refresh.get_or_insert_with(|| refresh.clone());
+        Ok(renewed)
     }
 
     /// Ends a token (RFC 7009), and says what the server said. By hand: the crate takes an endpoint on https alone.
@@ -227,9 +229,12 @@ impl AuthorizationServer {
         let mut request = Request::post(endpoint).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         match secret {
             // RFC 6749 §2.3.1
-            Some(secret) => {
+            Some(secret) if self.metadata.revocation_takes_basic() => {
                 let pair = STANDARD.encode(format!("{}:{}", encode(id), encode(secret)));
                 request = request.header(AUTHORIZATION, format!("Basic {pair}"));
+            }
+            Some(secret) => {
+                form.push_str(&format!("&client_id={}&client_secret={}", encode(id), encode(secret)));
             }
             None => form.push_str(&format!("&client_id={}", encode(id))),
         }
@@ -248,17 +253,25 @@ impl AuthorizationServer {
 }
 
 impl Tokens {
-    /// What is not said is as it was (RFC 6749 §5.1, §6).
-    fn of(granted: &Granted, asked: Vec<String>, before: Option<&Self>, now: UnixTime) -> Self {
-        let scope = granted.scopes().map(|list| list.iter().map(|scope| scope.to_string()).collect());
-        let id = granted.extra_fields().id_token.clone();
-        Self {
-            access: granted.access_token().clone(),
-            refresh: granted.refresh_token().cloned().or_else(|| before?.refresh.clone()),
-            id: id.or_else(|| before?.id.clone()),
-            expires: granted.expires_in().map(|lifetime| now.saturating_add(lifetime)),
-            scope: scope.unwrap_or(asked),
+    fn of(
+        granted: &Granted,
+        asked: Vec<String>,
+        id: Option<String>,
+        now: UnixTime,
+    ) -> Result<Self, NoTokens> {
+        // RFC 6749 §7.1: what this page does not know how to use it does not use.
+        if *granted.token_type() != BasicTokenType::Bearer {
+            return Err(NoTokens::NotNow("its token is no bearer token".to_owned()));
         }
+        let scope = granted.scopes().map(|list| list.iter().map(|scope| scope.to_string()).collect());
+        Ok(Self {
+            access: granted.access_token().clone(),
+            refresh: granted.refresh_token().cloned(),
+            id,
+            expires: granted.expires_in().map(|lifetime| now.saturating_add(lifetime)),
+            // What is not said is as it was asked for (RFC 6749 §5.1, §6).
+            scope: scope.unwrap_or(asked),
+        })
     }
 
     /// Until this page takes the access token for expired; `None` where the issuer has not said.
@@ -270,10 +283,15 @@ impl Tokens {
 impl From<RequestTokenError<Carried, BasicErrorResponse>> for NoTokens {
     fn from(error: RequestTokenError<Carried, BasicErrorResponse>) -> Self {
         match error {
-            RequestTokenError::ServerResponse(said) => Self::Refused(said.to_string()),
-            RequestTokenError::Request(failure) => Self::Unavailable(failure.to_string()),
+            RequestTokenError::ServerResponse(said)
+                if *said.error() == BasicErrorResponseType::InvalidGrant =>
+            {
+                Self::Over(said.to_string())
+            }
+            RequestTokenError::ServerResponse(said) => Self::NotNow(said.to_string()),
+            RequestTokenError::Request(failure) => Self::NotNow(failure.to_string()),
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-                Self::Unavailable("its answer is not as RFC 6749 §5 has it".to_owned())
+                Self::NotNow("its answer is not as RFC 6749 §5 has it".to_owned())
             }
         }
     }
@@ -291,35 +309,4 @@ impl<'c> AsyncHttpClient<'c> for HttpClient {
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async { self.send(request).await.map_err(Carried) })
     }
-}
-
-/// By either way to it (RFC 8414 §3, §5), of which the second is the one of OpenID Connect.
-async fn metadata(url: &str, http: &HttpClient) -> Result<Metadata, Failure> {
-    let issuer = Url::parse(url)?;
-    let path = issuer.path().trim_end_matches('/');
-    let origin = issuer.origin().ascii_serialization();
-    let mut told = String::new();
-    for place in [
-        format!("{origin}{path}/.well-known/openid-configuration"),
-        format!("{origin}/.well-known/oauth-authorization-server{path}"),
-    ] {
-        let answer = match http.send(Request::get(&place).body(Vec::new())?).await {
-            Ok(answer) if answer.status() == StatusCode::OK => answer,
-            Ok(answer) => {
-                told = format!("{place}: {}", answer.status());
-                continue;
-            }
-            Err(error) => {
-                told = format!("{place}: {error}");
-                continue;
-            }
-        };
-        let metadata: Metadata = serde_json::from_slice(answer.body())?;
-        // RFC 8414 §3.3
-        if metadata.issuer != url {
-            return Err(format!("the issuer calls itself {}, not {url}", metadata.issuer).into());
-        }
-        return Ok(metadata);
-    }
-    Err(told.into())
 }

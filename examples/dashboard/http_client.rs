@@ -2,24 +2,31 @@
 
 use std::{error::Error, time::Duration};
 
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, Uri};
 
 /// Sends one request, follows no redirect, and takes an answer of a bounded length within a bounded time.
 #[derive(Clone)]
-pub(crate) struct HttpClient(reqwest::Client);
+pub(crate) struct HttpClient {
+    /// By the proxies that the environment names.
+    outside: reqwest::Client,
+    /// Not even they are told what stays on this machine.
+    loopback: reqwest::Client,
+}
 
 /// For the reader of this page: it has nothing of the request in it.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 impl HttpClient {
     pub(crate) fn new() -> Result<Self, Failure> {
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
-        Ok(Self(client.build()?))
+        let client =
+            || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
+        Ok(Self { outside: client().build()?, loopback: client().no_proxy().build()? })
     }
 
     pub(crate) async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Failure> {
+        let client = if is_loopback(request.uri()) { &self.loopback } else { &self.outside };
         let request = request.try_into().map_err(reqwest::Error::without_url)?;
-        let mut answer = self.0.execute(request).await.map_err(reqwest::Error::without_url)?;
+        let mut answer = client.execute(request).await.map_err(reqwest::Error::without_url)?;
         let mut response = Response::new(Vec::new());
         *response.status_mut() = answer.status();
         *response.headers_mut() = answer.headers().clone();
@@ -31,6 +38,19 @@ impl HttpClient {
         }
         Ok(response)
     }
+}
+
+fn is_loopback(uri: &Uri) -> bool {
+    uri.host().is_some_and(|host| ["127.0.0.1", "[::1]", "localhost"].contains(&host))
+}
+
+/// Whether what goes there is seen by nobody else: by TLS, or because it stays on this machine.
+pub(crate) fn is_private(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| match uri.scheme_str() {
+        Some("https") => uri.host().is_some(),
+        Some("http") => is_loopback(&uri),
+        _ => false,
+    })
 }
 
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -11,14 +11,15 @@ struct IdClaims {
     sub: String,
     aud: Value,
     azp: Option<String>,
-    exp: i64,
+    /// Perhaps with a fraction (RFC 7519 §2).
+    exp: f64,
     nonce: Option<String>,
     name: Option<String>,
     preferred_username: Option<String>,
 }
 
 /// Somebody, as the issuer calls them.
-#[derive(Clone)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Identity {
     pub(crate) subject: String,
     pub(crate) name: String,
@@ -39,14 +40,15 @@ pub(crate) fn identity(
     if claims.iss != issuer {
         return Err("it is of another issuer");
     }
+    // For nobody else: this page knows of nobody whom it would trust with its users.
     let is_for_us = match &claims.aud {
-        Value::Array(several) => several.iter().any(|one| one == client_id),
+        Value::Array(several) => !several.is_empty() && several.iter().all(|one| one == client_id),
         one => one == client_id,
     };
     if !is_for_us || claims.azp.is_some_and(|party| party != client_id) {
         return Err("it is for another client");
     }
-    if claims.exp <= now.as_secs() {
+    if claims.exp * 1000.0 <= now.as_millis() as f64 {
         return Err("it is expired");
     }
     if claims.nonce.as_deref() != Some(nonce) {

@@ -25,6 +25,7 @@ mod api;
 mod authorization_server;
 mod http_client;
 mod identity;
+mod metadata;
 mod pages;
 mod sessions;
 mod settings;
@@ -42,7 +43,7 @@ use std::{
 };
 
 use bearergate::{
-    AskAbout, ClientAuth, Clock, IntrospectionEndpoint, Issuer, Scopes, SystemClock, scopes,
+    AskAbout, ClientAuth, Clock, IntrospectionEndpoint, Issuer, SystemClock, scopes,
     testing::{TestClock, TestIssuer},
 };
 use tokio::net::TcpListener;
@@ -93,7 +94,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         AuthorizationServer::discover(&url, &settings, redirect_uri.to_string(), http.clone()).await?;
 
     // The API, which knows its issuer and nothing of this page.
-    let api = api::serve(&settings.resource, trusted, Arc::clone(&clock)).await?;
+    let api = api::serve(&settings.audience, trusted, Arc::clone(&clock)).await?;
 
     let dashboard = Dashboard {
         parties: Parties { issuer, api, http, clock },
@@ -105,7 +106,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         sessions: Store::lasting(Duration::from_secs(12 * 60 * 60)),
     };
     let origin = dashboard.origin.clone();
-    tokio::spawn(async move { axum::serve(listener, web::router(dashboard)).await });
+    let pages = web::router(dashboard);
+    tokio::spawn(async move { axum::serve(listener, pages).await });
 
     // Listened to from here on, so that whoever has read the address can stop it.
     let mut stopped = pin!(tokio::signal::ctrl_c());
@@ -135,13 +137,13 @@ async fn embedded(settings: &Settings, clock: &TestClock) -> std::io::Result<Tes
     TestIssuer::builder()
         .clock(clock.clone())
         .access_token_lifetime(LIFETIME)
-        .default_audience(&settings.resource)
+        .default_audience(&settings.audience)
         .client(&jwt.id, jwt.secret.unwrap_or_default(), rights())
         .redirect_uris(&jwt.id, ["http://127.0.0.1/callback"])
         .client(&opaque.id, opaque.secret.unwrap_or_default(), rights())
         .redirect_uris(&opaque.id, ["http://127.0.0.1/callback"])
         .opaque_tokens_for(&opaque.id)
-        .client("orders-api", "orders-api-secret", Scopes::from_static(&[]))
+        .client("orders-api", "orders-api-secret", scopes!["introspect"])
         .scopes(rights())
         .users(["ann", "ben", "cleo"])
         .user_name("ann", "Ann Arbor")

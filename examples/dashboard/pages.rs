@@ -24,7 +24,7 @@ pub(crate) fn welcome(issuer: &str, is_embedded: bool) -> Response {
         }
         p.buttons {
             a.button.first href="/login" { "Log in" }
-            @if is_embedded { a.button href="/login?kind=opaque" { "Log in, with opaque tokens" } }
+            @if is_embedded { a.button href=(login(Kind::Opaque)) { "Log in, with opaque tokens" } }
         }
     };
     page(StatusCode::OK, "Log in", &main)
@@ -49,7 +49,7 @@ pub(crate) fn dashboard(parties: &Parties, session: &Session, is_embedded: bool)
             dt { "Who you are" }
             dd { code { (session.user.subject) } " at " code { (parties.issuer.issuer()) } }
             @if let Some(tokens) = &session.tokens { (access(parties, session.kind, tokens, is_embedded)) }
-            @else { dt { "Access" } dd { "over: " a href="/login" { "log in again" } } }
+            @else { dt { "Access" } dd { "over: " a href=(login(session.kind)) { "log in again" } } }
         }
         @if session.tokens.is_some() { (actions(session, is_embedded)) }
         @if !session.steps.is_empty() {
@@ -66,6 +66,13 @@ pub(crate) fn dashboard(parties: &Parties, session: &Session, is_embedded: bool)
         }
     };
     page(StatusCode::OK, "Orders", &main)
+}
+
+fn login(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Jwt => "/login",
+        Kind::Opaque => "/login?kind=opaque",
+    }
 }
 
 fn access(parties: &Parties, kind: Kind, tokens: &Tokens, is_embedded: bool) -> Markup {
@@ -98,7 +105,7 @@ fn actions(session: &Session, is_embedded: bool) -> Markup {
                 (button("/call", Some("me"), "Who am I?"))
                 (button("/call", Some("orders"), "My orders"))
                 (button("/call", Some("place_order"), if may_more { "Place an order" } else { "Place an order, without the scope" }))
-                @if !may_more { a.button href={"/login?also=" (MORE)} { "Get that scope" } }
+                @if !may_more { a.button href={(login(session.kind)) (if session.kind == Kind::Opaque { "&" } else { "?" }) "also=" (MORE)} { "Get that scope" } }
             }
         }
         section {
@@ -108,8 +115,8 @@ fn actions(session: &Session, is_embedded: bool) -> Markup {
                 (button("/revoke", None, "Revoke, and call"))
                 @if is_embedded {
                     @match session.kind {
-                        Kind::Jwt => a.button href="/login?kind=opaque" { "Switch to opaque tokens" },
-                        Kind::Opaque => a.button href="/login" { "Switch to JWTs" },
+                        Kind::Jwt => a.button href=(login(Kind::Opaque)) { "Switch to opaque tokens" },
+                        Kind::Opaque => a.button href=(login(Kind::Jwt)) { "Switch to JWTs" },
                     }
                 }
             }

@@ -17,9 +17,10 @@ use crate::{
 
 /// Of somebody who is away at the issuer.
 pub(crate) struct Login {
+    /// What its cookie says.
+    pub(crate) browser: String,
     pub(crate) kind: Kind,
     pub(crate) scope: String,
-    pub(crate) state: CsrfToken,
     pub(crate) nonce: String,
     pub(crate) verifier: PkceCodeVerifier,
 }
@@ -59,8 +60,15 @@ impl<T> Store<T> {
         kept
     }
 
-    /// Under a new name. Where there are too many, the one that was used the longest ago makes room.
+    /// Under a new name.
     pub(crate) fn keep(&self, value: T, now: Duration) -> String {
+        let name = unguessable();
+        self.keep_as(name.clone(), value, now);
+        name
+    }
+
+    /// Where there are too many, the one that was used the longest ago makes room.
+    pub(crate) fn keep_as(&self, name: String, value: T, now: Duration) {
         let mut kept = self.lock(now);
         if kept.len() >= MAX_KEPT
             && let Some(oldest) =
@@ -68,9 +76,7 @@ impl<T> Store<T> {
         {
             kept.remove(&oldest);
         }
-        let name = CsrfToken::new_random_len(32).into_secret();
-        kept.insert(name.clone(), Kept { value, last_used: now });
-        name
+        kept.insert(name, Kept { value, last_used: now });
     }
 
     pub(crate) fn get(&self, name: &str, now: Duration) -> Option<T>
@@ -83,10 +89,17 @@ impl<T> Store<T> {
         Some(one.value.clone())
     }
 
-    /// Once.
-    pub(crate) fn take(&self, name: &str, now: Duration) -> Option<T> {
-        self.lock(now).remove(name).map(|one| one.value)
+    /// Once, if it is the right one.
+    pub(crate) fn take(&self, name: &str, now: Duration, is_right: impl FnOnce(&T) -> bool) -> Option<T> {
+        let mut kept = self.lock(now);
+        kept.get(name).filter(|one| is_right(&one.value))?;
+        kept.remove(name).map(|one| one.value)
     }
+}
+
+/// 256 random bits.
+pub(crate) fn unguessable() -> String {
+    CsrfToken::new_random_len(32).into_secret()
 }
 
 const MAX_KEPT: usize = 1024;

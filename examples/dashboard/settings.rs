@@ -4,6 +4,8 @@ use std::{env, fmt};
 
 use url::Url;
 
+use crate::web::PAGES;
+
 pub(crate) const USAGE: &str = "\
 With no variable set, the dashboard brings an issuer of its own. For another one:
 
@@ -12,6 +14,7 @@ With no variable set, the dashboard brings an issuer of its own. For another one
   OAUTH2_CLIENT_SECRET  default: none, a public client
   OAUTH2_REDIRECT_URI   http on 127.0.0.1 or localhost; default: http://127.0.0.1:8080/callback
   OAUTH2_RESOURCE       the API: sent as `resource` (RFC 8707), and expected as `aud`
+  OAUTH2_AUDIENCE       expected as `aud`; default: OAUTH2_RESOURCE. Without that one no `resource` is sent
   OAUTH2_SCOPE          what is asked for; default: openid profile read:orders";
 
 pub(crate) struct Settings {
@@ -20,9 +23,13 @@ pub(crate) struct Settings {
     pub(crate) client_id: String,
     pub(crate) client_secret: Option<String>,
     pub(crate) redirect_uri: RedirectUri,
-    pub(crate) resource: String,
+    pub(crate) resource: Option<String>,
+    /// What the API is called in tokens.
+    pub(crate) audience: String,
     pub(crate) scope: String,
 }
+
+const EMBEDDED_API: &str = "https://api.example.com";
 
 /// Where this page listens, and where users come back to.
 #[derive(Clone)]
@@ -37,13 +44,20 @@ impl Settings {
         let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let needed = |name: &str| set(name).ok_or_else(|| format!("OAUTH2_ISSUER is set, and {name} is not"));
         let scope = set("OAUTH2_SCOPE").unwrap_or_else(|| "openid profile read:orders".to_owned());
+        let (resource, audience) = (set("OAUTH2_RESOURCE"), set("OAUTH2_AUDIENCE"));
         let Some(issuer) = set("OAUTH2_ISSUER") else {
+            let others = ["CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URI", "RESOURCE", "AUDIENCE"];
+            let others = others.map(|name| format!("OAUTH2_{name}"));
+            if let Some(other) = others.iter().find(|name| set(name).is_some()) {
+                return Err(format!("{other} is set, and OAUTH2_ISSUER is not"));
+            }
             return Ok(Self {
                 issuer: None,
                 client_id: String::new(),
                 client_secret: None,
                 redirect_uri: RedirectUri::parse("http://127.0.0.1:0/callback")?,
-                resource: "https://api.example.com".to_owned(),
+                resource: Some(EMBEDDED_API.to_owned()),
+                audience: EMBEDDED_API.to_owned(),
                 scope,
             });
         };
@@ -55,7 +69,11 @@ impl Settings {
             redirect_uri: RedirectUri::parse(
                 redirect_uri.as_deref().unwrap_or("http://127.0.0.1:8080/callback"),
             )?,
-            resource: needed("OAUTH2_RESOURCE")?,
+            audience: match audience.or(resource.clone()) {
+                Some(audience) => audience,
+                None => needed("OAUTH2_RESOURCE")?,
+            },
+            resource,
             scope,
         })
     }
@@ -69,8 +87,8 @@ impl RedirectUri {
             url.host_str().filter(|host| ["127.0.0.1", "localhost"].contains(host)).ok_or_else(wrong)?;
         let (port, path) = (url.port().ok_or_else(wrong)?, url.path());
         let uri = Self { host: host.to_owned(), port, path: path.to_owned() };
-        // Nothing beside these; and the page itself is at `/`.
-        let is_plain = uri.to_string() == text && path.len() > 1;
+        // Nothing beside these, and no place of the page itself.
+        let is_plain = uri.to_string() == text && !PAGES.contains(&path);
         if is_plain && path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/-_.".contains(&octet)) {
             Ok(uri)
         } else {

@@ -93,8 +93,13 @@ impl Parties {
     /// Tells whether there is a new access token.
     async fn refresh(&self, session: &mut Session) -> bool {
         let Some(tokens) = &session.tokens else { return false };
+        let Some(refresh) = &tokens.refresh else {
+            session.tokens = None;
+            session.steps.push(Step::note("There is no refresh token to get another one by: log in again."));
+            return false;
+        };
         let what = "The dashboard asks the issuer for a new access token, by its refresh token".to_owned();
-        match self.issuer.refresh(session.kind, tokens, &*self.clock).await {
+        match self.issuer.refresh(session.kind, refresh, tokens, &*self.clock).await {
             Ok(tokens) => {
                 session.tokens = Some(tokens);
                 session.steps.push(Step {
@@ -104,14 +109,15 @@ impl Parties {
                 });
                 true
             }
-            Err(NoTokens::Refused(said)) => {
+            Err(NoTokens::Over(said)) => {
                 session.tokens = None;
                 session.steps.push(Step { what, status: Some(StatusCode::BAD_REQUEST), said: vec![said] });
                 session.steps.push(Step::note("This session has no tokens any more: log in again."));
                 false
             }
-            Err(NoTokens::Unavailable(said)) => {
+            Err(NoTokens::NotNow(said)) => {
                 session.steps.push(Step { what, status: None, said: vec![said] });
+                session.steps.push(Step::note("Its refresh token may be good yet: try again."));
                 false
             }
         }
@@ -120,8 +126,10 @@ impl Parties {
     /// Ends the refresh token, and the access token as far as that can be done; then shows what the API says to it.
     pub(crate) async fn revoke(&self, session: &mut Session) {
         let Some(tokens) = &session.tokens else { return };
+        let mut is_over = false;
         if let Some(refresh) = &tokens.refresh {
             let (status, said) = self.issuer.revoke(session.kind, refresh.secret()).await;
+            is_over = status == Some(StatusCode::OK);
             let what = "The dashboard revokes its refresh token".to_owned();
             session.steps.push(Step { what, status, said: said_of(said) });
         }
@@ -130,21 +138,22 @@ impl Parties {
         session.steps.push(Step { what, status, said: said_of(said) });
         self.call(session, Call::Me).await;
         if session.tokens.is_some() && session.kind == Kind::Jwt {
-            session.steps.push(Step::note(
+            session.steps.push(Step::note(if is_over {
                 "A JWT is good until it expires: who checks it by keys alone does not hear of its end. That is why it is short-lived. \
-                 Its refresh token is over already.",
-            ));
+                 Its refresh token is over already."
+            } else {
+                "Nothing was revoked."
+            }));
         }
     }
 
     /// Quietly, for somebody who leaves.
-    pub(crate) async fn end(&self, session: &Session) {
-        let Some(tokens) = &session.tokens else { return };
+    pub(crate) async fn end(&self, kind: Kind, tokens: &Tokens) {
         if let Some(refresh) = &tokens.refresh {
-            self.issuer.revoke(session.kind, refresh.secret()).await;
+            self.issuer.revoke(kind, refresh.secret()).await;
         }
-        if session.kind == Kind::Opaque {
-            self.issuer.revoke(session.kind, tokens.access.secret()).await;
+        if kind == Kind::Opaque {
+            self.issuer.revoke(kind, tokens.access.secret()).await;
         }
     }
 }

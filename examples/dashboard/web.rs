@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Form, Router,
-    extract::{Query, Request, State},
+    extract::{Query, Request, State, rejection::QueryRejection},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
         header::{
@@ -17,7 +17,6 @@ use axum::{
     routing::{get, post},
 };
 use bearergate::testing::TestClock;
-use oauth2::CsrfToken;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -25,7 +24,7 @@ use crate::{
     authorization_server::{Begun, Kind, NoTokens},
     identity::{Identity, identity},
     pages,
-    sessions::{Login, Session, Store},
+    sessions::{Login, Session, Store, unguessable},
     steps::{Call, Parties, Step},
 };
 
@@ -39,12 +38,17 @@ pub(crate) struct Dashboard {
     pub(crate) test_clock: Option<TestClock>,
     /// What is asked for.
     pub(crate) scope: String,
+    /// By state.
     pub(crate) logins: Store<Login>,
     /// One request of a session at a time: a refresh token that two of them used would look stolen.
     pub(crate) sessions: Store<Arc<Mutex<Session>>>,
 }
 
 type Shared = State<Arc<Dashboard>>;
+
+/// No callback is here.
+pub(crate) const PAGES: [&str; 8] =
+    ["/", "/login", "/call", "/expire", "/revoke", "/logout", "/style.css", "/countdown.js"];
 
 pub(crate) fn router(dashboard: Dashboard) -> Router {
     let callback = dashboard.callback.clone();
@@ -74,14 +78,16 @@ async fn guard(State(dashboard): Shared, request: Request, next: Next) -> Respon
     if host.map(|host| format!("http://{host}")).as_ref() != Some(&dashboard.origin) {
         return StatusCode::MISDIRECTED_REQUEST.into_response();
     }
-    if request.method() == Method::POST
-        && request.headers().get(ORIGIN).is_none_or(|origin| *origin != dashboard.origin)
-    {
-        return pages::notice(StatusCode::FORBIDDEN, "Nothing was done", "This came from another page.");
-    }
-    let mut response = next.run(request).await;
+    let mut origins = request.headers().get_all(ORIGIN).iter();
+    let is_ours =
+        origins.next().is_some_and(|origin| *origin == dashboard.origin) && origins.next().is_none();
+    let mut response = if request.method() == Method::POST && !is_ours {
+        pages::notice(StatusCode::FORBIDDEN, "Nothing was done", "This came from another page.")
+    } else {
+        next.run(request).await
+    };
     for (name, value) in FIELDS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }
@@ -114,18 +120,24 @@ struct Wish {
     also: Option<String>,
 }
 
-/// To the issuer. What comes back must belong to this browser, which the cookie says.
-async fn login(State(dashboard): Shared, Query(Wish { kind, also }): Query<Wish>) -> Response {
+/// To the issuer. What comes back must belong to this browser, which the cookie says, and to this login, which the state says.
+async fn login(
+    State(dashboard): Shared,
+    headers: HeaderMap,
+    Query(Wish { kind, also }): Query<Wish>,
+) -> Response {
     let mut scope = dashboard.scope.clone();
     if also.as_deref() == Some(pages::MORE) {
         scope.push(' ');
         scope.push_str(pages::MORE);
     }
-    let nonce = CsrfToken::new_random().into_secret();
+    let nonce = unguessable();
     let Begun { url, state, verifier } = dashboard.parties.issuer.begin(kind, &scope, &nonce);
-    let login = Login { kind, scope, state, nonce, verifier };
-    let name = dashboard.logins.keep(login, dashboard.now());
-    ([(SET_COOKIE, cookie(LOGIN, &name))], Redirect::to(url.as_str())).into_response()
+    // A browser may have begun in another tab too.
+    let browser = dashboard.cookie_of(&headers, LOGIN).map_or_else(unguessable, str::to_owned);
+    let login = Login { browser: browser.clone(), kind, scope, nonce, verifier };
+    dashboard.logins.keep_as(state.into_secret(), login, dashboard.now());
+    ([(SET_COOKIE, dashboard.cookie(LOGIN, &browser))], Redirect::to(url.as_str())).into_response()
 }
 
 /// RFC 6749 §4.1.2, RFC 9207 §2.
@@ -138,46 +150,20 @@ struct Answer {
     error_description: Option<String>,
 }
 
-/// From the issuer: only to a question that this browser was sent there with, once.
+/// From the issuer.
 async fn come_back(
     State(dashboard): Shared,
     headers: HeaderMap,
-    answer: Result<Query<Answer>, axum::extract::rejection::QueryRejection>,
+    answer: Result<Query<Answer>, QueryRejection>,
 ) -> Response {
-    let refuse = |status, why: &str| pages::notice(status, "You are not logged in", why);
-    let login = cookie_of(&headers, LOGIN).and_then(|name| dashboard.logins.take(name, dashboard.now()));
-    let Some(login) = login else {
-        return refuse(StatusCode::BAD_REQUEST, "No login was begun in this browser, or too long ago.");
-    };
     let Ok(Query(answer)) = answer else {
-        return refuse(StatusCode::BAD_REQUEST, "The answer has a parameter twice.");
+        return refused(StatusCode::BAD_REQUEST, "The answer has a parameter twice.");
     };
-    // RFC 6749 §10.12
-    match answer.state {
-        None => return refuse(StatusCode::BAD_REQUEST, "The answer has no state: it may be anybody's."),
-        Some(state) if state != *login.state.secret() => {
-            return refuse(StatusCode::BAD_REQUEST, "The state is that of another login.");
-        }
-        Some(_) => (),
-    }
-    if !dashboard.parties.issuer.is_ours(answer.iss.as_deref()) {
-        return refuse(StatusCode::BAD_REQUEST, "The answer does not come from the issuer that was asked.");
-    }
-    if let Some(error) = answer.error {
-        let description = answer.error_description.unwrap_or_default();
-        return refuse(StatusCode::OK, &format!("The issuer said {error}: {description}"));
-    }
-    let Some(code) = answer.code else { return refuse(StatusCode::BAD_REQUEST, "The answer has no code.") };
-    match dashboard.log_in(login, code).await {
-        Ok(session) => {
-            // Another name than before, whoever knew that one.
-            dashboard.leave(&headers).await;
-            let name = dashboard.sessions.keep(Arc::new(Mutex::new(session)), dashboard.now());
-            let cookies = [(SET_COOKIE, cookie(SESSION, &name)), (SET_COOKIE, gone(LOGIN))];
-            (axum::response::AppendHeaders(cookies), Redirect::to("/")).into_response()
-        }
-        Err((status, why)) => refuse(status, &why),
-    }
+    to_the_end(async move { dashboard.answered(&headers, answer).await }).await
+}
+
+fn refused(status: StatusCode, why: &str) -> Response {
+    pages::notice(status, "You are not logged in", why)
 }
 
 #[derive(Deserialize)]
@@ -185,44 +171,38 @@ struct Wanted {
     call: Call,
 }
 
-async fn call(State(dashboard): Shared, headers: HeaderMap, Form(Wanted { call }): Form<Wanted>) -> Redirect {
-    if let Some(session) = dashboard.session(&headers) {
-        let mut session = session.lock().await;
-        session.steps.clear();
-        dashboard.parties.call(&mut session, call).await;
-    }
-    Redirect::to(HAPPENED)
+async fn call(State(dashboard): Shared, headers: HeaderMap, Form(Wanted { call }): Form<Wanted>) -> Response {
+    dashboard.act(headers, Action::Call(call)).await
 }
 
-/// Moves the time past the end of the access token, and calls the API with it.
-async fn expire(State(dashboard): Shared, headers: HeaderMap) -> Redirect {
-    let (Some(session), Some(clock)) = (dashboard.session(&headers), &dashboard.test_clock) else {
-        return Redirect::to(HAPPENED);
-    };
-    let mut session = session.lock().await;
-    session.steps.clear();
-    if let Some(left) = session.tokens.as_ref().and_then(|tokens| tokens.left(&*dashboard.parties.clock)) {
-        let by = left.saturating_add(Duration::from_secs(1));
-        clock.advance(by);
-        let what = format!("{} s go by for the issuer, the API and the dashboard", by.as_secs());
-        session.steps.push(Step::note(&what));
-    }
-    dashboard.parties.call(&mut session, Call::Orders).await;
-    Redirect::to(HAPPENED)
+async fn expire(State(dashboard): Shared, headers: HeaderMap) -> Response {
+    dashboard.act(headers, Action::Expire).await
 }
 
-async fn revoke(State(dashboard): Shared, headers: HeaderMap) -> Redirect {
-    if let Some(session) = dashboard.session(&headers) {
-        let mut session = session.lock().await;
-        session.steps.clear();
-        dashboard.parties.revoke(&mut session).await;
-    }
-    Redirect::to(HAPPENED)
+async fn revoke(State(dashboard): Shared, headers: HeaderMap) -> Response {
+    dashboard.act(headers, Action::Revoke).await
 }
 
 async fn log_out(State(dashboard): Shared, headers: HeaderMap) -> Response {
-    dashboard.leave(&headers).await;
-    ([(SET_COOKIE, gone(SESSION))], Redirect::to("/")).into_response()
+    to_the_end(async move {
+        dashboard.leave(&headers).await;
+        ([(SET_COOKIE, dashboard.gone(SESSION))], Redirect::to("/")).into_response()
+    })
+    .await
+}
+
+/// Whether or not the browser waits for it: where it went away while the issuer replaced a refresh token, the new one would be lost,
+/// and to use the old one again is what a thief does.
+async fn to_the_end(work: impl Future<Output = Response> + Send + 'static) -> Response {
+    tokio::spawn(work).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// What a button does.
+enum Action {
+    Call(Call),
+    /// Moves the time past the end of the access token, and calls the API with it.
+    Expire,
+    Revoke,
 }
 
 impl Dashboard {
@@ -232,13 +212,71 @@ impl Dashboard {
     }
 
     fn session(&self, headers: &HeaderMap) -> Option<Arc<Mutex<Session>>> {
-        self.sessions.get(cookie_of(headers, SESSION)?, self.now())
+        self.sessions.get(self.cookie_of(headers, SESSION)?, self.now())
     }
 
-    async fn leave(&self, headers: &HeaderMap) {
-        let session = cookie_of(headers, SESSION).and_then(|name| self.sessions.take(name, self.now()));
-        if let Some(session) = session {
-            self.parties.end(&*session.lock().await).await;
+    async fn act(self: Arc<Self>, headers: HeaderMap, action: Action) -> Response {
+        to_the_end(async move {
+            if let Some(session) = self.session(&headers) {
+                let mut session = session.lock().await;
+                session.steps.clear();
+                match action {
+                    Action::Call(call) => self.parties.call(&mut session, call).await,
+                    Action::Expire => self.expire(&mut session).await,
+                    Action::Revoke => self.parties.revoke(&mut session).await,
+                }
+            }
+            // Where the page shows what was done.
+            Redirect::to("/#happened").into_response()
+        })
+        .await
+    }
+
+    async fn expire(&self, session: &mut Session) {
+        let left = session.tokens.as_ref().and_then(|tokens| tokens.left(&*self.parties.clock));
+        let (Some(clock), Some(left)) = (&self.test_clock, left) else { return };
+        let by = left.saturating_add(Duration::from_secs(1));
+        clock.advance(by);
+        let what = format!("{} s go by for the issuer, the API and the dashboard", by.as_secs());
+        session.steps.push(Step::note(&what));
+        self.parties.call(session, Call::Orders).await;
+    }
+
+    /// Only what answers a question that this browser was sent away with, once.
+    async fn answered(&self, headers: &HeaderMap, answer: Answer) -> Response {
+        // RFC 6749 §10.12
+        let Some(state) = answer.state else {
+            return refused(StatusCode::BAD_REQUEST, "The answer has no state: it may be anybody's.");
+        };
+        let browser = self.cookie_of(headers, LOGIN);
+        let is_its_own = |login: &Login| Some(login.browser.as_str()) == browser;
+        let Some(login) = self.logins.take(&state, self.now(), is_its_own) else {
+            return refused(
+                StatusCode::BAD_REQUEST,
+                "This browser has begun no such login, or too long ago, or it was answered already.",
+            );
+        };
+        if !self.parties.issuer.is_ours(answer.iss.as_deref()) {
+            return refused(
+                StatusCode::BAD_REQUEST,
+                "The answer does not come from the issuer that was asked.",
+            );
+        }
+        if let Some(error) = answer.error {
+            let description = answer.error_description.unwrap_or_default();
+            return refused(StatusCode::OK, &format!("The issuer said {error}: {description}"));
+        }
+        let Some(code) = answer.code else {
+            return refused(StatusCode::BAD_REQUEST, "The answer has no code.");
+        };
+        match self.log_in(login, code).await {
+            Ok(session) => {
+                // Another name than before, whoever knew that one.
+                let name = self.sessions.keep(Arc::new(Mutex::new(session)), self.now());
+                self.leave(headers).await;
+                ([(SET_COOKIE, self.cookie(SESSION, &name))], Redirect::to("/")).into_response()
+            }
+            Err((status, why)) => refused(status, &why),
         }
     }
 
@@ -246,20 +284,25 @@ impl Dashboard {
     async fn log_in(&self, login: Login, code: String) -> Result<Session, (StatusCode, String)> {
         let Login { kind, scope, nonce, verifier, .. } = login;
         let Parties { issuer, clock, .. } = &self.parties;
-        let tokens =
-            issuer.exchange(kind, code, verifier, &scope, &**clock).await.map_err(|none| match none {
-                NoTokens::Refused(said) => (StatusCode::BAD_REQUEST, format!("The issuer said {said}")),
-                NoTokens::Unavailable(said) => {
-                    (StatusCode::BAD_GATEWAY, format!("The issuer gives no answer to go by: {said}"))
-                }
-            })?;
-        let user = match &tokens.id {
-            Some(id) => identity(id, issuer.issuer(), issuer.client_id(kind), &nonce, clock.wall())
-                .map_err(|why| (StatusCode::BAD_GATEWAY, format!("The ID token is not good: {why}.")))?,
-            None if scope.split(' ').any(|word| word == "openid") => {
-                return Err((StatusCode::BAD_GATEWAY, "The issuer gave no ID token.".to_owned()));
+        let tokens = issuer.exchange(kind, code, verifier, &scope, &**clock).await;
+        let tokens = tokens.map_err(|none| match none {
+            NoTokens::Over(said) => (StatusCode::BAD_REQUEST, format!("The issuer said {said}")),
+            NoTokens::NotNow(said) => {
+                (StatusCode::BAD_GATEWAY, format!("The issuer gave no tokens for the code: {said}"))
             }
-            None => Identity { subject: String::new(), name: "somebody".to_owned() },
+        })?;
+        let wants_identity = scope.split(' ').any(|word| word == "openid");
+        let user = match &tokens.id {
+            Some(id) => identity(id, issuer.issuer(), issuer.client_id(kind), &nonce, clock.wall()),
+            None if wants_identity => Err("there is none"),
+            None => Ok(Identity { subject: String::new(), name: "somebody".to_owned() }),
+        };
+        let user = match user {
+            Ok(user) => user,
+            Err(why) => {
+                self.parties.end(kind, &tokens).await;
+                return Err((StatusCode::BAD_GATEWAY, format!("The ID token is not good: {why}.")));
+            }
         };
         let what = "The dashboard gets tokens for the code, and keeps them".to_owned();
         let steps = vec![Step { what, status: Some(StatusCode::OK), said: Vec::new() }];
@@ -267,26 +310,49 @@ impl Dashboard {
         self.parties.call(&mut session, Call::Me).await;
         Ok(session)
     }
+
+    /// Ends the session that a browser had, here and at the issuer.
+    async fn leave(&self, headers: &HeaderMap) {
+        let name = self.cookie_of(headers, SESSION);
+        let Some(session) = name.and_then(|name| self.sessions.take(name, self.now(), |_| true)) else {
+            return;
+        };
+        let mut session = session.lock().await;
+        // Nobody who waits for the lock gets to use them.
+        if let Some(tokens) = session.tokens.take() {
+            self.parties.end(session.kind, &tokens).await;
+        }
+    }
+
+    /// For this browser and no script in it; not for what other sites send, but where their links and redirects lead here. Without `Secure`,
+    /// for this page is on loopback: on https it would have that, and a name that begins with `__Host-`.
+    fn cookie(&self, name: &str, value: &str) -> String {
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Lax", self.named(name))
+    }
+
+    fn gone(&self, name: &str) -> String {
+        format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0", self.named(name))
+    }
+
+    /// Cookies know no ports: every server on this machine is sent them, and could set them. The name has ours, so that two dashboards
+    /// do not log each other out.
+    fn named(&self, name: &str) -> String {
+        let port = self.origin.rsplit(':').next().unwrap_or_default();
+        format!("dashboard-{name}-{port}")
+    }
+
+    fn cookie_of<'h>(&self, headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+        let name = self.named(name);
+        let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
+        let mut pairs =
+            fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(known, value)| *known == name && value.len() <= MAX_COOKIE_BYTES).map(|(_, value)| value)
+    }
 }
 
-/// Where the page shows what the last button did.
-const HAPPENED: &str = "/#happened";
+/// Longer than any of ours.
+const MAX_COOKIE_BYTES: usize = 64;
 
-const LOGIN: &str = "dashboard-login";
-const SESSION: &str = "dashboard-session";
-
-/// For this browser and no script in it; not for what other sites send, but where their links and redirects lead here. Without `Secure`,
-/// for this page is on loopback: on https it would have that, and a name that begins with `__Host-`.
-fn cookie(name: &str, value: &str) -> String {
-    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax")
-}
-
-fn gone(name: &str) -> String {
-    format!("{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")
-}
-
-fn cookie_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
-    let pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
-}
+/// Of a browser that is away at the issuer, and of one whose user is logged in.
+const LOGIN: &str = "login";
+const SESSION: &str = "session";

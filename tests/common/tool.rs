@@ -93,14 +93,19 @@ impl Running {
         read
     }
 
-    /// Sends what a terminal sends for Ctrl-C. Gives what it prints from then on, and its end.
-    pub fn interrupt(mut self) -> Ended {
-        let kill = format!("kill -INT {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    /// What it prints until it ends by itself.
+    pub fn end(mut self) -> Ended {
         let out = self.lines.by_ref().map(|line| line.unwrap() + "\n").collect();
         let mut err = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         Ended { status: self.child.wait().unwrap().code(), out, err }
+    }
+
+    /// Sends what a terminal sends for Ctrl-C. Gives what it prints from then on, and its end.
+    pub fn interrupt(self) -> Ended {
+        let kill = format!("kill -INT {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.end()
     }
 }
 

@@ -65,6 +65,11 @@ await assert.rejects(
   async () => oauth.processRefreshTokenResponse(as, client, await refresh(granted.refresh_token)),
   (error) => error instanceof oauth.ResponseBodyError && error.error === 'invalid_grant',
 );
+// Nobody knows who came first: so the new one is over too.
+await assert.rejects(
+  async () => oauth.processRefreshTokenResponse(as, client, await refresh(refreshed.refresh_token)),
+  (error) => error.error === 'invalid_grant',
+);
 console.log('reuse');
 
 const device = await oauth.processDeviceAuthorizationResponse(

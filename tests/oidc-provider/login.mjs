@@ -22,6 +22,8 @@ const settings = {
   jwks: { keys: [privateJwk()] },
   scopes: ['openid', 'offline_access', 'profile', ...SCOPES],
   claims: { profile: ['name'] },
+  // For each client that may have one; else it would have to ask for offline_access.
+  issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
   // No userinfo endpoint has to be asked for the name.
   conformIdTokenClaims: false,
   cookies: { keys: ['signs nothing that matters'] },

@@ -5,7 +5,7 @@
 
 #![expect(clippy::disallowed_types, reason = "this is a client")]
 
-use std::error::Error;
+use std::{error::Error, fmt};
 
 use openidconnect::{
     AccessTokenHash, AuthorizationCode, ClientId, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet,
@@ -16,6 +16,32 @@ use openidconnect::{
 use reqwest::Url;
 
 pub type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Why nobody is signed in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotSignedIn {
+    /// RFC 6749 §10.12.
+    AnotherRequest,
+    /// RFC 9207 §2.4.
+    AnotherIssuer,
+    /// RFC 6749 §4.1.2.1.
+    Refused,
+    /// OpenID Connect Core §3.1.3.7, §3.1.3.8.
+    IdToken,
+}
+
+impl fmt::Display for NotSignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AnotherRequest => "the answer is to another request, or to none",
+            Self::AnotherIssuer => "the answer is of another issuer",
+            Self::Refused => "the issuer refused",
+            Self::IdToken => "the ID token is not good",
+        })
+    }
+}
+
+impl Error for NotSignedIn {}
 
 /// After discovery.
 type Discovered = CoreClient<
@@ -30,14 +56,15 @@ type Discovered = CoreClient<
 /// An application that is registered with an issuer.
 pub struct RelyingParty {
     client: Discovered,
+    issuer: String,
     http: reqwest::Client,
 }
 
 /// What it keeps while its user is away at the issuer.
 pub struct Begun {
-    state: CsrfToken,
-    nonce: Nonce,
-    verifier: PkceCodeVerifier,
+    pub state: CsrfToken,
+    pub nonce: Nonce,
+    pub verifier: PkceCodeVerifier,
 }
 
 /// Who has come back, and what they let the application do.
@@ -57,7 +84,7 @@ impl RelyingParty {
             CoreProviderMetadata::discover_async(IssuerUrl::new(issuer.to_owned())?, &send).await?;
         let client = CoreClient::from_provider_metadata(metadata, ClientId::new(client_id.to_owned()), None)
             .set_redirect_uri(RedirectUrl::new(redirect_uri.to_owned())?);
-        Ok(Self { client, http })
+        Ok(Self { client, issuer: issuer.to_owned(), http })
     }
 
     /// Where the user's browser goes, to let the application call this resource.
@@ -80,23 +107,26 @@ impl RelyingParty {
             back.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
         };
         if answer("state").as_ref() != Some(begun.state.secret()) {
-            return Err("the answer is to another request, or to none".into());
+            return Err(NotSignedIn::AnotherRequest.into());
         }
-        if let Some(error) = answer("error") {
-            return Err(error.into());
+        // This example is for issuers that name themselves; the crate does not look.
+        if answer("iss").as_deref() != Some(&self.issuer) {
+            return Err(NotSignedIn::AnotherIssuer.into());
+        }
+        if answer("error").is_some() {
+            return Err(NotSignedIn::Refused.into());
         }
         let code = AuthorizationCode::new(answer("code").ok_or("there is no code")?);
         let send = |request| send(&self.http, request);
         let request = self.client.exchange_code(code)?.set_pkce_verifier(begun.verifier);
         let tokens = request.request_async(&send).await?;
-        let id_token = tokens.id_token().ok_or("there is no ID token")?;
+        let id_token = tokens.id_token().ok_or(NotSignedIn::IdToken)?;
         let verifier = self.client.id_token_verifier();
-        let claims = id_token.claims(&verifier, &begun.nonce)?;
-        let expected = claims.access_token_hash().ok_or("the ID token goes with no access token")?;
+        let claims = id_token.claims(&verifier, &begun.nonce).map_err(|_| NotSignedIn::IdToken)?;
         let key = id_token.signing_key(&verifier)?;
         let hash = AccessTokenHash::from_token(tokens.access_token(), id_token.signing_alg()?, key)?;
-        if hash != *expected {
-            return Err("the ID token goes with another access token".into());
+        if claims.access_token_hash() != Some(&hash) {
+            return Err(NotSignedIn::IdToken.into());
         }
         Ok(SignedIn {
             subject: claims.subject().to_string(),

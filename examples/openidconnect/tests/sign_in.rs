@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_types, reason = "the user's browser")]
 
 use bearergate::{AuthErrorKind, Claims, Presented, ResourceServer, scopes, testing::TestIssuer};
-use openidconnect_example::{Outcome, RelyingParty};
+use openidconnect_example::{NotSignedIn, Outcome, RelyingParty, SignedIn};
 use reqwest::{Client, Url, header::LOCATION, redirect::Policy};
 
 const RESOURCE: &str = "https://api.example.com";
@@ -39,12 +39,34 @@ async fn discovery_code_and_pkce() -> Outcome {
     Ok(())
 }
 
+/// One thing of another login at a time.
 #[tokio::test]
 async fn an_answer_to_another_request_is_noticed() -> Outcome {
     let issuer = issuer().await?;
     let app = RelyingParty::discover(issuer.url(), "app", CALLBACK).await?;
-    let (_, begun) = app.begin("read", RESOURCE);
-    let (url, _) = app.begin("read", RESOURCE);
-    assert!(app.finish(&visit(url).await?, begun).await.is_err());
+    let other = || app.begin("read", RESOURCE).1;
+    let why = |outcome: Outcome<SignedIn>| {
+        outcome.err().and_then(|error| error.downcast_ref::<NotSignedIn>().copied())
+    };
+
+    let (url, mut begun) = app.begin("read", RESOURCE);
+    begun.state = other().state;
+    assert_eq!(why(app.finish(&visit(url).await?, begun).await), Some(NotSignedIn::AnotherRequest));
+
+    let (url, mut begun) = app.begin("read", RESOURCE);
+    begun.nonce = other().nonce;
+    assert_eq!(why(app.finish(&visit(url).await?, begun).await), Some(NotSignedIn::IdToken));
+
+    let (url, begun) = app.begin("read", RESOURCE);
+    let mut back = visit(url).await?;
+    let pairs: Vec<_> = back.query_pairs().into_owned().filter(|(name, _)| name != "iss").collect();
+    back.query_pairs_mut().clear().extend_pairs(pairs).append_pair("iss", "https://evil.example");
+    assert_eq!(why(app.finish(&back, begun).await), Some(NotSignedIn::AnotherIssuer));
+
+    // The verifier the issuer looks at (RFC 7636 §4.6): it is no answer of this client's own.
+    let (url, mut begun) = app.begin("read", RESOURCE);
+    begun.verifier = other().verifier;
+    let refused = app.finish(&visit(url).await?, begun).await;
+    assert!(refused.is_err() && why(refused).is_none());
     Ok(())
 }
