@@ -57,10 +57,9 @@ async fn device(plays_the_user: bool) -> Result<(), Box<dyn Error>> {
     // The authorization server, and the API. A real device knows their addresses alone.
     let issuer = TestIssuer::builder()
         .public_client("tv", ["http://127.0.0.1/unused"], scopes!["read"])
-        .default_audience(RESOURCE)
-        .consents_as("ann")
-        .start()
-        .await?;
+        .default_audience(RESOURCE);
+    let issuer = if plays_the_user { issuer.consents_as("ann") } else { issuer.users(["ann", "ben"]) };
+    let issuer = issuer.start().await?;
     let api = ResourceServer::builder(RESOURCE).trust(issuer.trusted()).build()?;
     let app = Router::new().route("/me", get(me)).layer(api.layer());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
@@ -108,6 +107,6 @@ async fn device(plays_the_user: bool) -> Result<(), Box<dyn Error>> {
         tokio::time::sleep(interval).await;
     };
     let answer = client.get(service).bearer_auth(token).send().await?.error_for_status()?;
-    println!("{}", answer.text().await?);
+    println!("GET /me: {}, {}", answer.status(), answer.text().await?);
     Ok(())
 }

@@ -522,3 +522,41 @@ fn so_does_a_name_for_nobody() {
 fn and_an_explanation_of_what_is_no_scope() {
     let _builder = TestIssuer::builder().scope_explained("read write", "Both");
 }
+
+/// OpenID Connect Core §3.1.2.1: a hint, and no more.
+#[tokio::test(start_paused = true)]
+async fn whom_the_client_takes_them_for_is_picked_already() {
+    let scene = scene();
+    for (hint, picked) in [("cleo", "cleo"), ("ben & co", "ben &amp; co"), ("nobody", "ann"), ("", "ann")] {
+        let page = page(&scene, &Form::authorization().set("login_hint", hint)).await;
+        assert_eq!(page.matches(" checked").count(), 1, "{hint}");
+        let choice = page.lines().find(|line| line.contains(" checked")).unwrap();
+        assert!(choice.contains(&format!("value=\"{picked}\"")), "{hint}: {choice}");
+    }
+}
+
+/// What nobody is sent back with is read by whoever sits there: a page for a browser, JSON for a program.
+#[tokio::test(start_paused = true)]
+async fn a_browser_is_told_on_a_page_what_is_wrong() {
+    let scene = scene();
+    let ask = async |accept: &'static str, query: &Form| {
+        let url = format!("{URL}/authorize?{}", query.text()).parse().unwrap();
+        scene.issuer.fetch().fetch(FetchRequest::get(url, accept, 1 << 20)).await.unwrap()
+    };
+    for (query, why) in [
+        (Form::authorization().without("client_id"), "client_id is missing"),
+        (Form::authorization().set("client_id", "x"), "no client of this client_id"),
+        (Form::authorization().without("redirect_uri"), "redirect_uri is missing"),
+        (Form::authorization().set("redirect_uri", "https://evil.example/"), "redirect_uri is not one"),
+    ] {
+        for (accept, media_type) in
+            [("text/html,*/*;q=0.8", "text/html; charset=utf-8"), ("*/*", "application/json")]
+        {
+            let answer = ask(accept, &query).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{why}");
+            assert_eq!(answer.headers["content-type"], media_type, "{why}");
+            assert!(answer.headers.get(LOCATION).is_none(), "{why}");
+            assert!(String::from_utf8(answer.body).unwrap().contains(why), "{why}");
+        }
+    }
+}

@@ -206,7 +206,7 @@ async fn requests_of_one_session_at_once_are_no_theft() {
         assert_eq!(press.await.unwrap().unwrap().status(), StatusCode::SEE_OTHER);
     }
     let page = browser.press("/call", "call=orders").await;
-    assert!(page.text.contains("200 OK") && !page.text.contains("log in again"), "{}", page.text);
+    assert!(page.text.contains("200 OK") && !page.text.contains("Log in again"), "{}", page.text);
 }
 
 #[test]

@@ -178,7 +178,8 @@ async fn token(State(issuer): Shared, headers: HeaderMap, body: String) -> Respo
         // The API takes it for no token at all, and says so.
         "access_token": "x",
         "token_type": "Bearer",
-        "expires_in": 60,
+        // So each call is a reason for another one.
+        "expires_in": 0,
         "refresh_token": format!("refresh-{number}"),
         "id_token": id_token(&merged(claims, &whim.claims)),
     });
@@ -288,11 +289,11 @@ async fn what_passes_ends_no_session() {
         scene.whim(|whim| whim.refusal = Some((status, json!({"error": error}))));
         let page = scene.browser.press("/call", "call=me").await;
         assert!(page.text.contains(error) && page.text.contains("try again"), "{}", page.text);
-        assert!(!page.text.contains("log in again"), "{}", page.text);
+        assert!(!page.text.contains("Log in again"), "{}", page.text);
     }
     scene.whim(|whim| whim.refusal = Some((StatusCode::BAD_REQUEST, json!({"error": "invalid_grant"}))));
     let page = scene.browser.press("/call", "call=me").await;
-    assert!(page.text.contains("invalid_grant") && page.text.contains("log in again"), "{}", page.text);
+    assert!(page.text.contains("invalid_grant") && page.text.contains("Log in again"), "{}", page.text);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -302,6 +303,22 @@ async fn without_a_refresh_token_nobody_is_asked() {
     let page = scene.log_in().await;
     assert!(page.text.contains("There is no refresh token"), "{}", page.text);
     assert_eq!(scene.issuer.count("grant_type=refresh_token"), 0);
+}
+
+/// What is wrong with a new token is wrong with the next one too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_refused_anew_is_not_replaced_again_and_again() {
+    let whim = Whim { granted: json!({"expires_in": 60}), ..Whim::default() };
+    let mut scene = Scene::new(whim).await;
+    for _ in 0..2 {
+        let page = if scene.browser.cookies.is_empty() {
+            scene.log_in().await
+        } else {
+            scene.browser.press("/call", "call=orders").await
+        };
+        assert!(page.text.contains("another one will not help"), "{}", page.text);
+        assert_eq!(scene.issuer.count("grant_type=refresh_token"), 1);
+    }
 }
 
 /// One that is not replaced is good for more than once (RFC 6749 §6).

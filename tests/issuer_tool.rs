@@ -54,6 +54,7 @@ fn what_it_does_not_know_it_says() {
         &["--fault", "x=down"],
         &["--fault", "jwks=x"],
         &["--users", "ann,,ben"],
+        &["--users", "ann,ann"],
         &["--x"],
     ] {
         let ended = Command::new(tool::example("issuer")).args(arguments).output().unwrap();

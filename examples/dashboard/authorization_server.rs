@@ -154,16 +154,21 @@ impl AuthorizationServer {
         &self.of(kind).0.id
     }
 
-    /// An authorization request (RFC 6749 §4.1.1), with PKCE, a nonce and a resource indicator.
-    pub(crate) fn begin(&self, kind: Kind, scope: &str, nonce: &str) -> Begun {
+    /// An authorization request (RFC 6749 §4.1.1), with PKCE, a resource indicator, and what OpenID Connect adds.
+    pub(crate) fn begin(&self, kind: Kind, scope: &str, nonce: &str, login_hint: Option<&str>) -> Begun {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = self
             .of(kind)
             .1
             .authorize_url(CsrfToken::new_random)
             .add_scopes(scope.split(' ').map(|scope| Scope::new(scope.to_owned())))
-            .add_extra_param("nonce", nonce)
             .set_pkce_challenge(challenge);
+        if asks_identity(scope) {
+            request = request.add_extra_param("nonce", nonce);
+        }
+        if let Some(subject) = login_hint {
+            request = request.add_extra_param("login_hint", subject);
+        }
         if let Some(resource) = &self.resource {
             request = request.add_extra_param("resource", resource);
         }
@@ -252,6 +257,11 @@ impl AuthorizationServer {
     }
 }
 
+/// OpenID Connect Core §3.1.2.1.
+pub(crate) fn asks_identity(scope: &str) -> bool {
+    scope.split(' ').any(|word| word == "openid")
+}
+
 impl Tokens {
     fn of(
         granted: &Granted,
@@ -287,6 +297,11 @@ impl From<RequestTokenError<Carried, BasicErrorResponse>> for NoTokens {
                 if *said.error() == BasicErrorResponseType::InvalidGrant =>
             {
                 Self::Over(said.to_string())
+            }
+            RequestTokenError::ServerResponse(said)
+                if *said.error() == BasicErrorResponseType::InvalidClient =>
+            {
+                Self::NotNow(format!("{said} (see OAUTH2_CLIENT_ID and OAUTH2_CLIENT_SECRET)"))
             }
             RequestTokenError::ServerResponse(said) => Self::NotNow(said.to_string()),
             RequestTokenError::Request(failure) => Self::NotNow(failure.to_string()),

@@ -5,7 +5,7 @@ if (left) {
   const show = () => {
     const seconds = Math.max(0, Math.ceil((end - performance.now()) / 1000));
     left.textContent =
-      seconds === 0 ? 'expired' : `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+      seconds === 0 ? left.dataset.over : `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
     if (seconds === 0) clearInterval(timer);
   };
   const timer = setInterval(show, 250);

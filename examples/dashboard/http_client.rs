@@ -25,12 +25,12 @@ impl HttpClient {
 
     pub(crate) async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Failure> {
         let client = if is_loopback(request.uri()) { &self.loopback } else { &self.outside };
-        let request = request.try_into().map_err(reqwest::Error::without_url)?;
-        let mut answer = client.execute(request).await.map_err(reqwest::Error::without_url)?;
+        let request = request.try_into().map_err(told)?;
+        let mut answer = client.execute(request).await.map_err(told)?;
         let mut response = Response::new(Vec::new());
         *response.status_mut() = answer.status();
         *response.headers_mut() = answer.headers().clone();
-        while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
+        while let Some(chunk) = answer.chunk().await.map_err(told)? {
             response.body_mut().extend_from_slice(&chunk);
             if response.body().len() > MAX_BYTES {
                 return Err("the answer is too long".into());
@@ -38,6 +38,19 @@ impl HttpClient {
         }
         Ok(response)
     }
+}
+
+/// With its causes; without the URL, which may have a token in it.
+fn told(error: reqwest::Error) -> Failure {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text.into()
 }
 
 fn is_loopback(uri: &Uri) -> bool {

@@ -32,15 +32,7 @@ mod settings;
 mod steps;
 mod web;
 
-use std::{
-    error::Error,
-    future::{Future as _, poll_fn},
-    pin::pin,
-    process::ExitCode,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{env, process::ExitCode, sync::Arc, time::Duration};
 
 use bearergate::{
     AskAbout, ClientAuth, Clock, IntrospectionEndpoint, Issuer, SystemClock, scopes,
@@ -50,7 +42,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     authorization_server::{AuthorizationServer, Credentials},
-    http_client::HttpClient,
+    http_client::{Failure, HttpClient},
     sessions::Store,
     settings::Settings,
     steps::Parties,
@@ -61,19 +53,47 @@ use crate::{
 const LIFETIME: Duration = Duration::from_secs(120);
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
-    if std::env::args().len() > 1 {
-        println!("{}", settings::USAGE);
-        return Ok(ExitCode::SUCCESS);
+async fn main() -> ExitCode {
+    match env::args().nth(1).as_deref() {
+        None => (),
+        Some("--help") => {
+            println!("{}", settings::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Some(unknown) => return wrong(&format!("{unknown} is no option")),
     }
     let settings = match Settings::from_env() {
         Ok(settings) => settings,
-        Err(wrong) => {
-            eprintln!("dashboard: {wrong}\n\n{}", settings::USAGE);
-            return Ok(ExitCode::from(2));
-        }
+        Err(what) => return wrong(&what),
     };
-    let listener = TcpListener::bind(("127.0.0.1", settings.redirect_uri.port)).await?;
+    // What the API says to its operator: that it cannot get its issuer's keys, say.
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+    let ended = tokio::select! {
+        biased; // listens before anything is printed
+        stopped = tokio::signal::ctrl_c() => stopped.map_err(Failure::from),
+        ended = serve(settings) => ended,
+    };
+    match ended {
+        Ok(()) => {
+            println!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("dashboard: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn wrong(what: &str) -> ExitCode {
+    eprintln!("dashboard: {what}\n\n{}", settings::USAGE);
+    ExitCode::from(2)
+}
+
+async fn serve(settings: Settings) -> Result<(), Failure> {
+    let listener = TcpListener::bind(("127.0.0.1", settings.redirect_uri.port)).await;
+    let listener = listener
+        .map_err(|error| format!("{}, which OAUTH2_REDIRECT_URI sets: {error}", settings.redirect_uri))?;
     let redirect_uri = settings.redirect_uri.clone().with_port(listener.local_addr()?.port());
     let http = HttpClient::new()?;
 
@@ -84,6 +104,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let (trusted, clock): (Issuer, Arc<dyn Clock>) = match (&embedded, &settings.issuer) {
         (Some(issuer), _) => (trusted(issuer), Arc::new(test_clock.clone())),
         (None, Some(url)) => {
+            eprintln!("asking {url} for its metadata …");
             (Issuer::discover(url).allow_http_on_loopback(), Arc::new(SystemClock::default()))
         }
         (None, None) => unreachable!("there is an issuer of our own where no other is named"),
@@ -96,37 +117,28 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     // The API, which knows its issuer and nothing of this page.
     let api = api::serve(&settings.audience, trusted, Arc::clone(&clock)).await?;
 
-    let dashboard = Dashboard {
+    let is_embedded = embedded.is_some();
+    let pages = web::router(Dashboard {
         parties: Parties { issuer, api, http, clock },
         origin: redirect_uri.origin(),
         callback: redirect_uri.path.clone(),
-        test_clock: embedded.is_some().then_some(test_clock),
+        test_clock: is_embedded.then_some(test_clock),
         scope: settings.scope,
         logins: Store::lasting(Duration::from_secs(10 * 60)),
         sessions: Store::lasting(Duration::from_secs(12 * 60 * 60)),
-    };
-    let origin = dashboard.origin.clone();
-    let pages = web::router(dashboard);
-    tokio::spawn(async move { axum::serve(listener, pages).await });
-
-    // Listened to from here on, so that whoever has read the address can stop it.
-    let mut stopped = pin!(tokio::signal::ctrl_c());
-    let is_stopped = poll_fn(|context| Poll::Ready(stopped.as_mut().poll(context).is_ready())).await;
-    if !is_stopped {
-        println!("{origin}/\n");
+    });
+    println!("{}/\n", redirect_uri.origin());
+    if is_embedded {
         println!(
-            "Open it in a browser. The issuer is {url}{}.",
-            if embedded.is_some() {
-                ", embedded, NOT FOR PRODUCTION: pick a user, there is no password"
-            } else {
-                ""
-            }
+            "Open it in a browser. Its issuer, {url}, is embedded, and NOT FOR PRODUCTION: pick a user, there is no password."
         );
-        println!("Serving until Ctrl-C.");
-        stopped.await?;
+    } else {
+        println!(
+            "Open it in a browser. Its issuer is {url}; there the redirect URI {redirect_uri} has to be registered."
+        );
     }
-    println!("stopped");
-    Ok(ExitCode::SUCCESS)
+    println!("Serving until Ctrl-C.");
+    Ok(axum::serve(listener, pages).await?)
 }
 
 /// An issuer with three users, who are asked. It knows this page under two names, of which one gets opaque tokens; and the API, which

@@ -22,7 +22,7 @@ pub(crate) struct Metadata {
 impl Metadata {
     /// From either place where it may be (RFC 8414 §3, §5), of which the first is that of OpenID Connect.
     pub(crate) async fn discover(url: &str, http: &HttpClient) -> Result<Self, Failure> {
-        let issuer = Url::parse(url)?;
+        let issuer = Url::parse(url).map_err(|error| format!("OAUTH2_ISSUER is no URL, {error}: {url}"))?;
         let path = issuer.path().trim_end_matches('/');
         let origin = issuer.origin().ascii_serialization();
         let mut told = Vec::new();
@@ -35,13 +35,17 @@ impl Metadata {
                 Err(error) => told.push(format!("{place}: {error}")),
             }
         }
-        Err(told.join("; ").into())
+        Err(format!("no metadata of {url}: {}", told.join("; ")).into())
     }
 
     fn checked(self, url: &str) -> Result<Self, Failure> {
         // RFC 8414 §3.3
         if self.issuer != url {
-            return Err(format!("the issuer calls itself {}, not {url}", self.issuer).into());
+            let name = &self.issuer;
+            return Err(format!(
+                "the issuer calls itself {name}, not {url}: set OAUTH2_ISSUER to what it calls itself"
+            )
+            .into());
         }
         let endpoints = [&self.authorization_endpoint, &self.token_endpoint];
         for endpoint in endpoints.into_iter().chain(&self.revocation_endpoint) {
@@ -72,5 +76,5 @@ async fn read(place: &str, http: &HttpClient) -> Result<Metadata, Failure> {
     if answer.status() != StatusCode::OK {
         return Err(answer.status().to_string().into());
     }
-    Ok(serde_json::from_slice(answer.body())?)
+    serde_json::from_slice(answer.body()).map_err(|error| format!("no metadata in JSON, {error}").into())
 }

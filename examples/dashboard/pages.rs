@@ -12,9 +12,6 @@ use crate::{
     steps::{Parties, Step},
 };
 
-/// The scope that nobody has at first.
-pub(crate) const MORE: &str = "write:orders";
-
 pub(crate) fn welcome(issuer: &str, is_embedded: bool) -> Response {
     let main = html! {
         h1 { "Orders" }
@@ -23,8 +20,14 @@ pub(crate) fn welcome(issuer: &str, is_embedded: bool) -> Response {
              gets a cookie."
         }
         p.buttons {
-            a.button.first href="/login" { "Log in" }
+            a.button.first href=(login(Kind::Jwt)) { "Log in" }
             @if is_embedded { a.button href=(login(Kind::Opaque)) { "Log in, with opaque tokens" } }
+        }
+        @if is_embedded {
+            p {
+                "The issuer is a test issuer: pick a user, there is no password. It gives JWTs, which the API checks by itself, or opaque \
+                 tokens, about which the API asks the issuer."
+            }
         }
     };
     page(StatusCode::OK, "Log in", &main)
@@ -34,7 +37,7 @@ pub(crate) fn notice(status: StatusCode, title: &str, text: &str) -> Response {
     let main = html! {
         h1 { (title) }
         p { (text) }
-        p.buttons { a.button href="/" { "Back" } }
+        p.buttons { a.button href="/" { "Go on" } }
     };
     page(status, title, &main)
 }
@@ -45,23 +48,28 @@ pub(crate) fn dashboard(parties: &Parties, session: &Session, is_embedded: bool)
             h1 { "Hello, " bdi { (session.user.name) } }
             (button("/logout", None, "Log out"))
         }
-        dl {
-            dt { "Who you are" }
-            dd { code { (session.user.subject) } " at " code { (parties.issuer.issuer()) } }
-            @if let Some(tokens) = &session.tokens { (access(parties, session.kind, tokens, is_embedded)) }
-            @else { dt { "Access" } dd { "over: " a href=(login(session.kind)) { "log in again" } } }
-        }
-        @if session.tokens.is_some() { (actions(session, is_embedded)) }
-        @if !session.steps.is_empty() {
+        .columns {
+            dl {
+                dt { "Who you are" }
+                dd { code { (session.user.subject) } " at " code { (parties.issuer.issuer()) } }
+                @if let Some(tokens) = &session.tokens { (access(parties, session.kind, tokens, is_embedded)) }
+            }
             section #happened {
                 h2 { "What happened" }
                 ol { @for step in &session.steps { (shown(step)) } }
+                @if !session.wanted.is_empty() {
+                    p.buttons { a.button href=(more(session.kind)) { "Ask for " (session.wanted.join(" ")) } }
+                }
             }
-        }
-        @if let Some(seen) = &session.seen {
-            section #seen {
-                h2 { "What the API knows of you" }
-                pre tabindex="0" { (format!("{seen:#}")) }
+            div #actions {
+                @if session.tokens.is_some() { (actions(session, is_embedded)) }
+                @else { p.buttons { a.button.first href=(login(session.kind)) { "Log in again" } } }
+            }
+            @if let Some(seen) = &session.seen {
+                section #seen {
+                    h2 { "What the API said to “Who am I?”" }
+                    pre tabindex="0" { (format!("{seen:#}")) }
+                }
             }
         }
     };
@@ -75,12 +83,21 @@ fn login(kind: Kind) -> &'static str {
     }
 }
 
+fn more(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Jwt => "/login?more=",
+        Kind::Opaque => "/login?kind=opaque&more=",
+    }
+}
+
 fn access(parties: &Parties, kind: Kind, tokens: &Tokens, is_embedded: bool) -> Markup {
     let kind = match kind {
         Kind::Jwt => "a JWT, which the API checks by the issuer's keys",
         Kind::Opaque => "opaque: the API asks the issuer about it",
     };
     let left = tokens.left(&*parties.clock).map(|left| left.as_secs());
+    // Of the embedded issuer the API knows that all clocks are one.
+    let over = if is_embedded { "expired" } else { "expired; the API allows for clocks that differ by 60 s" };
     html! {
         dt { "What this page may do" }
         dd #scopes { @for scope in &tokens.scope { code { (scope) } " " } }
@@ -88,7 +105,10 @@ fn access(parties: &Parties, kind: Kind, tokens: &Tokens, is_embedded: bool) -> 
         dt { "Time left" }
         dd {
             @match left {
-                Some(left) => span #left role="timer" data-seconds=(left) { (left / 60) ":" (format!("{:02}", left % 60)) },
+                Some(0) => (over),
+                Some(left) => span #left role="timer" data-seconds=(left) data-over=(over) {
+                    (left / 60) ":" (format!("{:02}", left % 60))
+                },
                 None => "the issuer has not said",
             }
         }
@@ -96,16 +116,13 @@ fn access(parties: &Parties, kind: Kind, tokens: &Tokens, is_embedded: bool) -> 
 }
 
 fn actions(session: &Session, is_embedded: bool) -> Markup {
-    let may_more =
-        session.tokens.as_ref().is_some_and(|tokens| tokens.scope.iter().any(|scope| scope == MORE));
     html! {
         section {
             h2 { "Call the API" }
             .buttons {
                 (button("/call", Some("me"), "Who am I?"))
                 (button("/call", Some("orders"), "My orders"))
-                (button("/call", Some("place_order"), if may_more { "Place an order" } else { "Place an order, without the scope" }))
-                @if !may_more { a.button href={(login(session.kind)) (if session.kind == Kind::Opaque { "&" } else { "?" }) "also=" (MORE)} { "Get that scope" } }
+                (button("/call", Some("place_order"), "Place an order"))
             }
         }
         section {
@@ -123,6 +140,10 @@ fn actions(session: &Session, is_embedded: bool) -> Markup {
         }
         section {
             h2 { "What an API must not take" }
+            p {
+                "An ID token tells this page who you are, and is for nobody else. A URL is kept in logs and histories, so no token belongs \
+                 there."
+            }
             .buttons {
                 (button("/call", Some("with_id_token"), "The ID token"))
                 (button("/call", Some("in_the_url"), "The token in the URL"))

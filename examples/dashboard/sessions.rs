@@ -21,6 +21,10 @@ pub(crate) struct Login {
     pub(crate) browser: String,
     pub(crate) kind: Kind,
     pub(crate) scope: String,
+    /// What is asked for because a call lacked it.
+    pub(crate) wanted: Vec<String>,
+    /// Who was logged in before.
+    pub(crate) before: Option<Identity>,
     pub(crate) nonce: String,
     pub(crate) verifier: PkceCodeVerifier,
 }
@@ -31,6 +35,10 @@ pub(crate) struct Session {
     pub(crate) user: Identity,
     /// `None` once they are over.
     pub(crate) tokens: Option<Tokens>,
+    /// Whether the API refused a token that was new: then another one is not asked for.
+    pub(crate) is_refused_anew: bool,
+    /// Scopes that the last call lacked.
+    pub(crate) wanted: Vec<String>,
     /// What the last button did.
     pub(crate) steps: Vec<Step>,
     /// What the API says that it knows of the user.

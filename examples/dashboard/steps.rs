@@ -1,12 +1,13 @@
 //! What happens between this page, the API and the issuer, step by step, for a reader.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::{
     self, Request, StatusCode,
     header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use bearergate::{Clock, ErrorCode, testing::Challenge};
+use oauth2::RefreshToken;
 use serde::Deserialize;
 use url::form_urlencoded;
 
@@ -48,24 +49,33 @@ impl Parties {
     /// With the access token; where it is no longer good, once more with a new one (RFC 6750 §3.1, `invalid_token`). A 403 or a 503
     /// says nothing against the token, and a new one would change nothing.
     pub(crate) async fn call(&self, session: &mut Session, call: Call) {
-        let is_no_longer_good = self.ask(session, call).await;
-        let retries = matches!(call, Call::Me | Call::Orders | Call::PlaceOrder);
-        if is_no_longer_good && retries && self.refresh(session).await {
-            self.ask(session, call).await;
+        session.wanted.clear();
+        let is_over =
+            session.tokens.as_ref().and_then(|tokens| tokens.left(&*self.clock)) == Some(Duration::ZERO);
+        let which = if is_over { "the expired access token" } else { "the access token" };
+        if !self.ask(session, call, which).await || !call.takes_access_token() {
+            return;
+        }
+        if session.is_refused_anew && !is_over {
+            session.steps.push(Step::note(REFUSED_ANEW));
+        } else if self.refresh(session).await {
+            session.is_refused_anew = self.ask(session, call, "the new access token").await;
+            if session.is_refused_anew {
+                session.steps.push(Step::note(REFUSED_ANEW));
+            }
         }
     }
 
     /// Sends it. Tells whether the API refused the token.
-    async fn ask(&self, session: &mut Session, call: Call) -> bool {
+    async fn ask(&self, session: &mut Session, call: Call, which: &str) -> bool {
         let Some(tokens) = &session.tokens else {
-            session.steps.push(Step::note("This session has no tokens any more: log in again."));
+            session.steps.push(Step::note(NO_TOKENS));
             return false;
         };
-        let Some((what, request)) = call.request(&self.api, tokens) else {
+        let Some((what, request)) = call.request(&self.api, tokens, which) else {
             session.steps.push(Step::note("The issuer gave no ID token: openid was not asked for."));
             return false;
         };
-        let what = what.to_owned();
         let answer = match request {
             Ok(request) => self.http.send(request).await,
             Err(error) => Err(error.into()),
@@ -77,42 +87,56 @@ impl Parties {
                 return false;
             }
         };
-        let fields = [WWW_AUTHENTICATE, RETRY_AFTER].into_iter().filter_map(|name| {
-            let value = answer.headers().get(&name)?.to_str().ok()?;
+        let (status, fields) = (answer.status(), answer.headers());
+        let said = [WWW_AUTHENTICATE, RETRY_AFTER].into_iter().filter_map(|name| {
+            let value = fields.get(&name)?.to_str().ok()?;
             Some(format!("{name}: {value}"))
         });
-        session.steps.push(Step { what, status: Some(answer.status()), said: fields.collect() });
-        if call == Call::Me && answer.status() == StatusCode::OK {
-            session.seen = serde_json::from_slice(answer.body()).ok();
+        session.steps.push(Step { what, status: Some(status), said: said.collect() });
+        let challenge = Challenge::from_headers(fields).ok();
+        let error = challenge.as_ref().and_then(Challenge::error);
+        match status {
+            StatusCode::OK if call == Call::Me => session.seen = serde_json::from_slice(answer.body()).ok(),
+            StatusCode::FORBIDDEN if error == Some(ErrorCode::InsufficientScope) => {
+                let scopes = challenge.iter().flat_map(Challenge::scopes).map(str::to_owned);
+                session.wanted = scopes.filter(|scope| !tokens.scope.contains(scope)).collect();
+            }
+            StatusCode::UNAUTHORIZED if call == Call::InTheUrl => {
+                session.steps.push(Step::note("The API never looks there, so it is as if there were none."));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => session.steps.push(Step::note(
+                "The API cannot judge any token now, for it cannot get its issuer's keys, or the issuer's word. That says nothing against \
+                 this one: the dashboard keeps it.",
+            )),
+            _ => (),
         }
-        answer.status() == StatusCode::UNAUTHORIZED
-            && Challenge::from_headers(answer.headers())
-                .is_ok_and(|challenge| challenge.error() == Some(ErrorCode::InvalidToken))
+        status == StatusCode::UNAUTHORIZED && error == Some(ErrorCode::InvalidToken)
     }
 
     /// Tells whether there is a new access token.
     async fn refresh(&self, session: &mut Session) -> bool {
         let Some(tokens) = &session.tokens else { return false };
         let Some(refresh) = &tokens.refresh else {
-            session.tokens = None;
-            session.steps.push(Step::note("There is no refresh token to get another one by: log in again."));
+            session.lose_tokens("There is no refresh token to get another one by.");
             return false;
         };
         let what = "The dashboard asks the issuer for a new access token, by its refresh token".to_owned();
         match self.issuer.refresh(session.kind, refresh, tokens, &*self.clock).await {
-            Ok(tokens) => {
-                session.tokens = Some(tokens);
-                session.steps.push(Step {
-                    what,
-                    status: Some(StatusCode::OK),
-                    said: vec!["there is a new refresh token too; the old one is used up".to_owned()],
-                });
+            Ok(renewed) => {
+                let is_replaced =
+                    renewed.refresh.as_ref().map(RefreshToken::secret) != Some(refresh.secret());
+                let said = if is_replaced {
+                    "there is a new refresh token too; the old one is used up"
+                } else {
+                    "the refresh token stays good"
+                };
+                session.steps.push(Step { what, status: Some(StatusCode::OK), said: vec![said.to_owned()] });
+                session.tokens = Some(renewed);
                 true
             }
             Err(NoTokens::Over(said)) => {
-                session.tokens = None;
                 session.steps.push(Step { what, status: Some(StatusCode::BAD_REQUEST), said: vec![said] });
-                session.steps.push(Step::note("This session has no tokens any more: log in again."));
+                session.lose_tokens(NO_TOKENS);
                 false
             }
             Err(NoTokens::NotNow(said)) => {
@@ -126,40 +150,56 @@ impl Parties {
     /// Ends the refresh token, and the access token as far as that can be done; then shows what the API says to it.
     pub(crate) async fn revoke(&self, session: &mut Session) {
         let Some(tokens) = &session.tokens else { return };
-        let mut is_over = false;
-        if let Some(refresh) = &tokens.refresh {
-            let (status, said) = self.issuer.revoke(session.kind, refresh.secret()).await;
-            is_over = status == Some(StatusCode::OK);
-            let what = "The dashboard revokes its refresh token".to_owned();
-            session.steps.push(Step { what, status, said: said_of(said) });
+        let mut revoked = Vec::new();
+        let refresh = tokens.refresh.as_ref().map(|token| ("refresh", token.secret()));
+        for (name, token) in refresh.into_iter().chain([("access", tokens.access.secret())]) {
+            let (status, said) = self.issuer.revoke(session.kind, token).await;
+            revoked.extend((status == Some(StatusCode::OK)).then_some(name));
+            let said = if said.is_empty() { Vec::new() } else { vec![said] };
+            session.steps.push(Step {
+                what: format!("The dashboard revokes its {name} token"),
+                status,
+                said,
+            });
         }
-        let (status, said) = self.issuer.revoke(session.kind, tokens.access.secret()).await;
-        let what = "The dashboard revokes its access token".to_owned();
-        session.steps.push(Step { what, status, said: said_of(said) });
         self.call(session, Call::Me).await;
-        if session.tokens.is_some() && session.kind == Kind::Jwt {
-            session.steps.push(Step::note(if is_over {
-                "A JWT is good until it expires: who checks it by keys alone does not hear of its end. That is why it is short-lived. \
-                 Its refresh token is over already."
+        let is_accepted = session.steps.last().and_then(|step| step.status) == Some(StatusCode::OK);
+        match revoked.as_slice() {
+            [] => session.steps.push(Step::note("Nothing was revoked.")),
+            _ if is_accepted && session.tokens.is_some() => session.steps.push(Step::note(if revoked.contains(&"refresh") {
+                "A JWT is good until it expires: who checks it by keys alone does not hear of its end. That is why it is short-lived. Its \
+                 refresh token is over already."
             } else {
-                "Nothing was revoked."
-            }));
+                "A JWT is good until it expires: who checks it by keys alone does not hear of its end."
+            })),
+            _ => (),
         }
     }
 
-    /// Quietly, for somebody who leaves.
-    pub(crate) async fn end(&self, kind: Kind, tokens: &Tokens) {
+    /// For somebody who leaves. Tells whether the issuer knows that what it could end is over.
+    pub(crate) async fn end(&self, kind: Kind, tokens: &Tokens) -> bool {
+        let mut is_over = true;
         if let Some(refresh) = &tokens.refresh {
-            self.issuer.revoke(kind, refresh.secret()).await;
+            is_over &= self.issuer.revoke(kind, refresh.secret()).await.0 == Some(StatusCode::OK);
         }
         if kind == Kind::Opaque {
-            self.issuer.revoke(kind, tokens.access.secret()).await;
+            is_over &= self.issuer.revoke(kind, tokens.access.secret()).await.0 == Some(StatusCode::OK);
         }
+        is_over
     }
 }
 
-fn said_of(said: String) -> Vec<String> {
-    if said.is_empty() { Vec::new() } else { vec![said] }
+const NO_TOKENS: &str = "This session has no tokens any more.";
+
+const REFUSED_ANEW: &str = "The API refuses this one too, so another one will not help: what it says against it has to be set right at the issuer, \
+     or in OAUTH2_RESOURCE and OAUTH2_AUDIENCE. It takes JWTs that are meant for it, and other tokens of the embedded issuer alone.";
+
+impl Session {
+    fn lose_tokens(&mut self, why: &str) {
+        self.tokens = None;
+        self.seen = None;
+        self.steps.push(Step::note(why));
+    }
 }
 
 impl Step {
@@ -171,25 +211,33 @@ impl Step {
 type Built = Result<Request<Vec<u8>>, http::Error>;
 
 impl Call {
+    fn takes_access_token(self) -> bool {
+        matches!(self, Self::Me | Self::Orders | Self::PlaceOrder)
+    }
+
     /// In words, and as it is sent; `None` without what it takes.
-    fn request(self, api: &str, tokens: &Tokens) -> Option<(&'static str, Built)> {
+    fn request(self, api: &str, tokens: &Tokens, which: &str) -> Option<(String, Built)> {
         let access = tokens.access.secret();
         let (what, request, bearer) = match self {
-            Self::Me => ("GET /me with the access token", Request::get(format!("{api}/me")), Some(access)),
+            Self::Me => (format!("GET /me with {which}"), Request::get(format!("{api}/me")), Some(access)),
             Self::Orders => {
-                ("GET /orders with the access token", Request::get(format!("{api}/orders")), Some(access))
+                (format!("GET /orders with {which}"), Request::get(format!("{api}/orders")), Some(access))
             }
             Self::PlaceOrder => {
-                ("POST /orders with the access token", Request::post(format!("{api}/orders")), Some(access))
+                (format!("POST /orders with {which}"), Request::post(format!("{api}/orders")), Some(access))
             }
             Self::WithIdToken => {
-                ("GET /me with the ID token", Request::get(format!("{api}/me")), Some(tokens.id.as_ref()?))
+                let what = "GET /me with the ID token".to_owned();
+                (what, Request::get(format!("{api}/me")), Some(tokens.id.as_ref()?))
             }
             Self::InTheUrl => {
                 let query: String = form_urlencoded::byte_serialize(access.as_bytes()).collect();
-                ("GET /me?access_token=…", Request::get(format!("{api}/me?access_token={query}")), None)
+                let request = Request::get(format!("{api}/me?access_token={query}"));
+                ("GET /me?access_token=…".to_owned(), request, None)
             }
-            Self::WithoutToken => ("GET /me without a token", Request::get(format!("{api}/me")), None),
+            Self::WithoutToken => {
+                ("GET /me without a token".to_owned(), Request::get(format!("{api}/me")), None)
+            }
         };
         let request = match bearer {
             Some(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),

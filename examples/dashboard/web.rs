@@ -21,7 +21,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::{
-    authorization_server::{Begun, Kind, NoTokens},
+    authorization_server::{Begun, Kind, NoTokens, asks_identity},
     identity::{Identity, identity},
     pages,
     sessions::{Login, Session, Store, unguessable},
@@ -66,6 +66,16 @@ pub(crate) fn router(dashboard: Dashboard) -> Router {
             "/countdown.js",
             get(async || ([(CONTENT_TYPE, "text/javascript")], include_str!("countdown.js"))),
         )
+        .fallback(async || {
+            pages::notice(StatusCode::NOT_FOUND, "There is no such page", "It may have moved.")
+        })
+        .method_not_allowed_fallback(async || {
+            pages::notice(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Nothing was done",
+                "A button does that, and no link.",
+            )
+        })
         .layer(middleware::from_fn_with_state(Arc::clone(&dashboard), guard))
         .with_state(dashboard)
 }
@@ -76,7 +86,8 @@ pub(crate) fn router(dashboard: Dashboard) -> Router {
 async fn guard(State(dashboard): Shared, request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     if host.map(|host| format!("http://{host}")).as_ref() != Some(&dashboard.origin) {
-        return StatusCode::MISDIRECTED_REQUEST.into_response();
+        let hint = format!("Open {}/: this page goes by that name alone.\n", dashboard.origin);
+        return (StatusCode::MISDIRECTED_REQUEST, hint).into_response();
     }
     let mut origins = request.headers().get_all(ORIGIN).iter();
     let is_ours =
@@ -114,28 +125,43 @@ async fn home(State(dashboard): Shared, headers: HeaderMap) -> Response {
 
 #[derive(Deserialize)]
 struct Wish {
-    #[serde(default)]
-    kind: Kind,
-    /// One more scope than usual, which the API has asked for.
-    also: Option<String>,
+    kind: Option<Kind>,
+    /// What the last call lacked, too.
+    more: Option<String>,
 }
 
 /// To the issuer. What comes back must belong to this browser, which the cookie says, and to this login, which the state says.
 async fn login(
     State(dashboard): Shared,
     headers: HeaderMap,
-    Query(Wish { kind, also }): Query<Wish>,
+    wish: Result<Query<Wish>, QueryRejection>,
 ) -> Response {
-    let mut scope = dashboard.scope.clone();
-    if also.as_deref() == Some(pages::MORE) {
-        scope.push(' ');
-        scope.push_str(pages::MORE);
+    let Ok(Query(Wish { kind, more })) = wish else {
+        return refused(StatusCode::BAD_REQUEST, "There is no such kind of login.");
+    };
+    let mut scopes: Vec<_> = dashboard.scope.split(' ').map(str::to_owned).collect();
+    let (mut wanted, mut before) = (Vec::new(), None);
+    if let Some(session) = dashboard.session(&headers) {
+        let session = session.lock().await;
+        before = Some(session.user.clone());
+        if more.is_some() {
+            wanted.clone_from(&session.wanted);
+        }
+        let known = session.tokens.iter().flat_map(|tokens| &tokens.scope);
+        for scope in known.chain(&wanted) {
+            if !scopes.contains(scope) {
+                scopes.push(scope.clone());
+            }
+        }
     }
-    let nonce = unguessable();
-    let Begun { url, state, verifier } = dashboard.parties.issuer.begin(kind, &scope, &nonce);
+    let (kind, scope, nonce) = (kind.unwrap_or_default(), scopes.join(" "), unguessable());
+    // The embedded issuer knows its users by subject; another one may know them otherwise.
+    let user = before.as_ref().filter(|_| dashboard.test_clock.is_some());
+    let hint = user.map(|user: &Identity| user.subject.as_str());
+    let Begun { url, state, verifier } = dashboard.parties.issuer.begin(kind, &scope, &nonce, hint);
     // A browser may have begun in another tab too.
     let browser = dashboard.cookie_of(&headers, LOGIN).map_or_else(unguessable, str::to_owned);
-    let login = Login { browser: browser.clone(), kind, scope, nonce, verifier };
+    let login = Login { browser: browser.clone(), kind, scope, wanted, before, nonce, verifier };
     dashboard.logins.keep_as(state.into_secret(), login, dashboard.now());
     ([(SET_COOKIE, dashboard.cookie(LOGIN, &browser))], Redirect::to(url.as_str())).into_response()
 }
@@ -185,8 +211,12 @@ async fn revoke(State(dashboard): Shared, headers: HeaderMap) -> Response {
 
 async fn log_out(State(dashboard): Shared, headers: HeaderMap) -> Response {
     to_the_end(async move {
-        dashboard.leave(&headers).await;
-        ([(SET_COOKIE, dashboard.gone(SESSION))], Redirect::to("/")).into_response()
+        let cookie = [(SET_COOKIE, dashboard.gone(SESSION))];
+        if dashboard.leave(&headers).await {
+            return (cookie, Redirect::to("/")).into_response();
+        }
+        let why = "The issuer could not be told, so what it gave may be good there until it expires.";
+        (cookie, pages::notice(StatusCode::OK, "You are logged out here", why)).into_response()
     })
     .await
 }
@@ -217,17 +247,18 @@ impl Dashboard {
 
     async fn act(self: Arc<Self>, headers: HeaderMap, action: Action) -> Response {
         to_the_end(async move {
-            if let Some(session) = self.session(&headers) {
-                let mut session = session.lock().await;
-                session.steps.clear();
-                match action {
-                    Action::Call(call) => self.parties.call(&mut session, call).await,
-                    Action::Expire => self.expire(&mut session).await,
-                    Action::Revoke => self.parties.revoke(&mut session).await,
-                }
+            let Some(session) = self.session(&headers) else {
+                let why = "This session is over: somebody has logged out, or the dashboard was started anew.";
+                return pages::notice(StatusCode::FORBIDDEN, "Nothing was done", why);
+            };
+            let mut session = session.lock().await;
+            session.steps.clear();
+            match action {
+                Action::Call(call) => self.parties.call(&mut session, call).await,
+                Action::Expire => self.expire(&mut session).await,
+                Action::Revoke => self.parties.revoke(&mut session).await,
             }
-            // Where the page shows what was done.
-            Redirect::to("/#happened").into_response()
+            Redirect::to("/").into_response()
         })
         .await
     }
@@ -264,7 +295,13 @@ impl Dashboard {
         }
         if let Some(error) = answer.error {
             let description = answer.error_description.unwrap_or_default();
-            return refused(StatusCode::OK, &format!("The issuer said {error}: {description}"));
+            let said = format!("The issuer said {error}: {description}");
+            // Who wanted more, and did not allow it, has what they had.
+            if let Some(session) = self.session(headers) {
+                let still = format!("{said}. You are still logged in as {}.", session.lock().await.user.name);
+                return pages::notice(StatusCode::OK, "Nothing has changed", &still);
+            }
+            return refused(StatusCode::OK, &said);
         }
         let Some(code) = answer.code else {
             return refused(StatusCode::BAD_REQUEST, "The answer has no code.");
@@ -282,7 +319,7 @@ impl Dashboard {
 
     /// The code for tokens, and these for a session.
     async fn log_in(&self, login: Login, code: String) -> Result<Session, (StatusCode, String)> {
-        let Login { kind, scope, nonce, verifier, .. } = login;
+        let Login { kind, scope, wanted, before, nonce, verifier, .. } = login;
         let Parties { issuer, clock, .. } = &self.parties;
         let tokens = issuer.exchange(kind, code, verifier, &scope, &**clock).await;
         let tokens = tokens.map_err(|none| match none {
@@ -291,10 +328,9 @@ impl Dashboard {
                 (StatusCode::BAD_GATEWAY, format!("The issuer gave no tokens for the code: {said}"))
             }
         })?;
-        let wants_identity = scope.split(' ').any(|word| word == "openid");
         let user = match &tokens.id {
             Some(id) => identity(id, issuer.issuer(), issuer.client_id(kind), &nonce, clock.wall()),
-            None if wants_identity => Err("there is none"),
+            None if asks_identity(&scope) => Err("there is none"),
             None => Ok(Identity { subject: String::new(), name: "somebody".to_owned() }),
         };
         let user = match user {
@@ -305,22 +341,37 @@ impl Dashboard {
             }
         };
         let what = "The dashboard gets tokens for the code, and keeps them".to_owned();
-        let steps = vec![Step { what, status: Some(StatusCode::OK), said: Vec::new() }];
-        let mut session = Session { kind, user, tokens: Some(tokens), steps, seen: None };
+        let mut steps = vec![Step { what, status: Some(StatusCode::OK), said: Vec::new() }];
+        if let Some(before) = before.filter(|before| before.subject != user.subject) {
+            steps.push(Step::note(&format!("You are {} now; before, you were {}.", user.name, before.name)));
+        }
+        for scope in wanted.iter().filter(|scope| !tokens.scope.contains(scope)) {
+            steps.push(Step::note(&format!("The issuer did not grant {scope}.")));
+        }
+        let mut session = Session {
+            kind,
+            user,
+            tokens: Some(tokens),
+            is_refused_anew: false,
+            wanted: Vec::new(),
+            steps,
+            seen: None,
+        };
         self.parties.call(&mut session, Call::Me).await;
         Ok(session)
     }
 
-    /// Ends the session that a browser had, here and at the issuer.
-    async fn leave(&self, headers: &HeaderMap) {
+    /// Ends the session that a browser had, here and at the issuer. Tells whether the latter knows.
+    async fn leave(&self, headers: &HeaderMap) -> bool {
         let name = self.cookie_of(headers, SESSION);
         let Some(session) = name.and_then(|name| self.sessions.take(name, self.now(), |_| true)) else {
-            return;
+            return true;
         };
         let mut session = session.lock().await;
         // Nobody who waits for the lock gets to use them.
-        if let Some(tokens) = session.tokens.take() {
-            self.parties.end(session.kind, &tokens).await;
+        match session.tokens.take() {
+            Some(tokens) => self.parties.end(session.kind, &tokens).await,
+            None => true,
         }
     }
 

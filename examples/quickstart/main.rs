@@ -93,7 +93,7 @@ fn print_what_to_try(issuer: &TestIssuer, base: &str) {
     let hour = Duration::from_secs(3600);
     let token = || issuer.token().audience(RESOURCE).client_id("you").expires_in(hour);
     println!("\nTry it yourself (the tokens live for an hour):\n");
-    println!("curl -i {base}/me");
+    println!("curl -i {base}/me   # no token: 401");
     println!("curl -i {base}/orders -H 'Authorization: Bearer {}'", token().scope("read:orders").mint());
     println!("curl -i {base}/orders -H 'Authorization: Bearer {}'   # lacks the scope", token().mint());
     println!(

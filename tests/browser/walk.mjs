@@ -31,7 +31,7 @@ const wrong = [];
 
 /** A profile of its own: what is wrong in it, and all that it was sent. */
 async function profile(name, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 880, height: 900 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1120, height: 650 }, ...options });
   context.setDefaultTimeout(20_000);
   const page = await context.newPage();
   const seen = [];
@@ -126,12 +126,14 @@ done('cookie');
 
 await press(page, 'My orders');
 await happens(page, /^GET \/orders with the access token 200 OK$/);
-await press(page, 'Place an order, without the scope');
+await press(page, 'Place an order');
 await happens(page, /^POST \/orders .* 403 Forbidden www-authenticate: Bearer .*scope="write:orders", error="insufficient_scope"/);
-await page.screenshot({ path: join(screenshots, 'dashboard.png'), fullPage: true });
+await page.screenshot({ path: join(screenshots, 'dashboard.png') });
 done('403');
 
-await follow(page, 'Get that scope');
+await follow(page, 'Ask for write:orders');
+// Whom the dashboard knows already is picked.
+assert.ok(await page.getByRole('radio', { name: 'Ben Ohm' }).isChecked());
 assert.match(await page.locator('main').innerText(), /place orders for you \(write:orders\)/);
 await consent(page, 'Ben Ohm');
 await press(page, 'Place an order');
@@ -143,16 +145,16 @@ await press(page, 'Let it expire, and call');
 await happens(
   page,
   /^\d+ s go by/,
-  /^GET \/orders .* 401 Unauthorized www-authenticate: Bearer .*error="invalid_token", error_description="the token is expired"/,
+  /^GET \/orders with the expired access token 401 Unauthorized www-authenticate: Bearer .*error="invalid_token", error_description="the token is expired"/,
   /^The dashboard asks the issuer for a new access token.* 200 OK/,
-  /^GET \/orders with the access token 200 OK$/,
+  /^GET \/orders with the new access token 200 OK$/,
 );
 done('expiry, refresh, retry');
 
 await press(page, 'The ID token');
 await happens(page, /^GET \/me with the ID token 401 Unauthorized www-authenticate: Bearer .*error="invalid_token"/);
 await press(page, 'The token in the URL');
-await happens(page, /^GET \/me\?access_token=… 401 Unauthorized www-authenticate: Bearer realm="[^"]*"$/);
+await happens(page, /^GET \/me\?access_token=… 401 Unauthorized www-authenticate: Bearer realm="[^"]*"$/, /^The API never looks there/);
 await press(page, 'No token');
 await happens(page, /^GET \/me without a token 401 Unauthorized www-authenticate: Bearer realm="[^"]*"$/);
 done('what an API must not take');
@@ -181,7 +183,7 @@ await press(page, 'Let it expire, and call');
 await happens(page, /^\d+ s go by/, /401 Unauthorized/, /new access token.* 400 Bad Request invalid_grant/, /^This session has no tokens/);
 done('revoked, a JWT');
 
-await follow(page, 'log in again');
+await follow(page, 'Log in again');
 await consent(page, 'Ben Ohm');
 await follow(page, 'Switch to opaque tokens');
 await consent(page, 'Ben Ohm');
@@ -199,6 +201,17 @@ await happens(
 );
 done('revoked, an opaque token');
 
+await follow(page, 'Log in again');
+await consent(page, 'Ben Ohm');
+assert.match(await page.locator('#kind').innerText(), /^opaque/);
+await follow(page, 'Switch to JWTs');
+await page.getByRole('radio', { name: 'Ann Arbor' }).check();
+await press(page, 'Deny');
+await page.getByRole('heading', { name: 'Nothing has changed' }).waitFor();
+await follow(page, 'Go on');
+await follow(page, 'Switch to JWTs');
+await consent(page, 'Ann Arbor');
+await happens(page, /200 OK$/, /^You are Ann Arbor now; before, you were Ben Ohm/, /^GET \/me with the access token 200 OK$/);
 await press(page, 'Log out');
 await page.getByRole('link', { name: 'Log in', exact: true }).waitFor();
 assert.deepEqual((await context.cookies(dashboard)).filter(isSession), []);
@@ -210,7 +223,7 @@ await follow(page, 'Log in');
 await press(page, 'Deny');
 await page.getByRole('heading', { name: 'You are not logged in' }).waitFor();
 assert.match(await page.locator('main').innerText(), /access_denied/);
-await follow(page, 'Back');
+await follow(page, 'Go on');
 assert.equal(await heading(page), 'Orders');
 done('deny');
 

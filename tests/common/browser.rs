@@ -85,7 +85,7 @@ impl Browser {
         let request = self.client.post(self.dashboard.join(path).unwrap()).header(ORIGIN, origin);
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned());
         let answer = self.send(request, true).await;
-        assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/#happened"));
+        assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/"));
         self.get("/").await
     }
 

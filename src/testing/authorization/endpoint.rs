@@ -1,6 +1,6 @@
 //! What does the authorization endpoint answer? (RFC 6749 §3.1)
 
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response, StatusCode, header::ACCEPT};
 
 use crate::testing::{
     authorization::{
@@ -9,7 +9,7 @@ use crate::testing::{
         identity::Login,
         page,
         random::unguessable,
-        request::{AuthorizationError, AuthorizationRequest},
+        request::{AuthorizationError, AuthorizationRequest, Unanswerable},
     },
     endpoints::Exchange,
     issuer::State,
@@ -21,6 +21,9 @@ pub(in crate::testing) fn authorize(issuer: &State, exchange: &Exchange<'_>) -> 
     let parameters = if exchange.method == Method::POST { exchange.body } else { exchange.query.as_bytes() };
     let request = match AuthorizationRequest::read(issuer, parameters) {
         Ok(request) => request,
+        Err(Unanswerable::Here(what)) if wants_page(exchange.headers) => {
+            return page::notice(StatusCode::BAD_REQUEST, what);
+        }
         Err(unanswerable) => return unanswerable.into_response(issuer),
     };
     match &issuer.authorization.consent {
@@ -32,6 +35,12 @@ pub(in crate::testing) fn authorize(issuer: &State, exchange: &Exchange<'_>) -> 
         Consent::Denied => request.way_back.with_error(issuer, AuthorizationError::AccessDenied),
         Consent::GivenBy(subject) => consented(issuer, request, subject),
     }
+}
+
+/// Whether a browser asks, and not a program.
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accepts.is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn asked(issuer: &State, request: AuthorizationRequest, users: &[User]) -> Response<Vec<u8>> {

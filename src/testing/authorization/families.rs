@@ -60,7 +60,7 @@ impl Families {
         now: UnixTime,
         give: impl FnOnce(&Consented, &str) -> Result<T, TokenError>,
     ) -> Result<(T, String), TokenError> {
-        let unknown = TokenError::InvalidGrant("the refresh token is unknown, used or expired");
+        let unknown = TokenError::InvalidGrant("the refresh token is unknown, used, revoked or expired");
         let name = family_of(token).ok_or(unknown)?;
         let mut families = self.lock();
         let family = families.get_mut(name).filter(|family| now < family.until).ok_or(unknown)?;

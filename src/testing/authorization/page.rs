@@ -27,7 +27,7 @@ pub(super) fn question(
     let place = html::shown(&place(&request.way_back.redirect_uri), MAX_HOST);
     let resources = resources(&request.resources);
     let rights = rights(&issuer.authorization, &request.scope);
-    let form = form(DECISION_PATH, "request", handle, users);
+    let form = form(DECISION_PATH, "request", handle, users, request.login_hint.as_deref());
     let main = format!(
         r#"<h1>Allow <bdi>{name}</bdi> to act for you?</h1>
 <dl>
@@ -66,7 +66,7 @@ pub(super) fn device_question(
     let (name, client) = called(&asked.client_id, client_name);
     let resources = resources(&asked.resources);
     let rights = rights(&issuer.authorization, &asked.scope);
-    let form = form(DEVICE_PATH, "user_code", user_code, users);
+    let form = form(DEVICE_PATH, "user_code", user_code, users, None);
     let code = html::shown(user_code, MAX_NAME);
     let main = format!(
         r#"<h1>Allow <bdi>{name}</bdi> on a device to act for you?</h1>
@@ -110,8 +110,10 @@ fn resources(named: &[String]) -> String {
 }
 
 /// Who they are, and whether they want it. What it is about goes along as `name`.
-fn form(action: &str, name: &str, about: &str, users: &[User]) -> String {
-    let users: String = users.iter().enumerate().map(|(place, user)| choice(place, user)).collect();
+fn form(action: &str, name: &str, about: &str, users: &[User], login_hint: Option<&str>) -> String {
+    let hinted = users.iter().position(|user| Some(user.subject.as_str()) == login_hint).unwrap_or(0);
+    let choice = |(place, user)| choice(place, user, place == hinted);
+    let users: String = users.iter().enumerate().map(choice).collect();
     let about = html::value(about);
     format!(
         r#"<form method="post" action="{action}" autocomplete="off">
@@ -154,7 +156,7 @@ fn page(status: StatusCode, title: &str, main: &str, leads: Leads<'_>) -> Respon
 </head>
 <body>
 <main>
-<p class="warning"><strong>Embedded test issuer: not for production.</strong> It knows nobody, and asks for no password.</p>
+<p class="warning"><strong>Embedded test issuer: not for production.</strong> Its users are made up, and it asks for no password.</p>
 {main}
 </main>
 </body>
@@ -190,10 +192,10 @@ fn rights(authorization: &Authorization, scope: &str) -> String {
     if rights.is_empty() { "<p>It asks for no scope.</p>".to_owned() } else { format!("<ul>\n{rights}</ul>") }
 }
 
-/// The first one is picked already.
-fn choice(place: usize, user: &User) -> String {
+/// Whom the client takes them for is picked already, or else the first one.
+fn choice(place: usize, user: &User, is_picked: bool) -> String {
     let (subject, name) = (html::value(&user.subject), html::shown(&user.name, MAX_NAME));
-    let checked = if place == 0 { " checked" } else { "" };
+    let checked = if is_picked { " checked" } else { "" };
     format!(
         r#"<div class="user"><input type="radio" id="user-{place}" name="user" value="{subject}" required{checked}><label for="user-{place}"><bdi>{name}</bdi></label></div>
 "#

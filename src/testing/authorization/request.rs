@@ -29,6 +29,8 @@ pub(super) struct AuthorizationRequest {
     pub(super) nonce: Option<String>,
     /// Whether the client lets the user be asked.
     pub(super) may_ask: bool,
+    /// Whom the client takes them for, by subject (OpenID Connect Core §3.1.2.1, `login_hint`).
+    pub(super) login_hint: Option<String>,
 }
 
 /// What is left to read once there is a way back.
@@ -38,6 +40,7 @@ struct Rest {
     scope: String,
     nonce: Option<String>,
     may_ask: bool,
+    login_hint: Option<String>,
 }
 
 impl AuthorizationRequest {
@@ -48,15 +51,17 @@ impl AuthorizationRequest {
         }
         let form = Form::parse(parameters);
         let client_id = form.once("client_id").ok().flatten();
-        let client = client_id.and_then(|id| Some((id, issuer.clients.get(id)?)));
-        let (client_id, client) =
-            client.ok_or(Unanswerable::Here("client_id is missing, repeated or unknown"))?;
+        let client_id = client_id.ok_or(Unanswerable::Here("client_id is missing, or there twice"))?;
+        let client = issuer.clients.get(client_id);
+        let client = client.ok_or(Unanswerable::Here("no client of this client_id is registered"))?;
         let redirect_uri = form.once("redirect_uri").ok().flatten();
-        let redirect_uri = redirect_uri
-            .filter(|asked| client.redirect_uris.iter().any(|registered| registered.admits(asked)))
-            .ok_or(Unanswerable::Here(
-                "redirect_uri is missing, repeated or not registered for this client",
-            ))?;
+        let redirect_uri =
+            redirect_uri.ok_or(Unanswerable::Here("redirect_uri is missing, or there twice"))?;
+        if !client.redirect_uris.iter().any(|registered| registered.admits(redirect_uri)) {
+            return Err(Unanswerable::Here(
+                "redirect_uri is not one that is registered for this client, to the letter; on 127.0.0.1 and [::1], not on localhost, its port may be another",
+            ));
+        }
         let mut way_back = WayBack { redirect_uri: redirect_uri.to_owned(), state: None };
         let state = form.once("state").map(|state| state.map(str::to_owned));
         let rest = state.map_err(AuthorizationError::from).and_then(|state| {
@@ -64,7 +69,7 @@ impl AuthorizationRequest {
             Self::read_rest(issuer, &client, &form)
         });
         match rest {
-            Ok(Rest { challenge, resources, scope, nonce, may_ask }) => Ok(Self {
+            Ok(Rest { challenge, resources, scope, nonce, may_ask, login_hint }) => Ok(Self {
                 client_id: client_id.to_owned(),
                 client_name: client.name.clone(),
                 way_back,
@@ -73,6 +78,7 @@ impl AuthorizationRequest {
                 scope,
                 nonce,
                 may_ask,
+                login_hint,
             }),
             Err(error) => Err(Unanswerable::There(way_back, error)),
         }
@@ -112,7 +118,8 @@ impl AuthorizationRequest {
         if !may_ask && prompt != "none" {
             return Err(AuthorizationError::InvalidRequest("prompt is none, and something else"));
         }
-        Ok(Rest { challenge, resources, scope, nonce, may_ask })
+        let login_hint = form.once("login_hint")?.map(str::to_owned);
+        Ok(Rest { challenge, resources, scope, nonce, may_ask, login_hint })
     }
 }
 
