@@ -155,6 +155,7 @@ async fn what_else_is_wrong_the_client_is_told() {
     assert!(answer.headers["location"].to_str().unwrap().contains("?code="));
     let answer = post(format!("{URL}/authorize?{}", good().text()), &Form(vec![])).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    scene.code(&good().add("request", "").add("request_uri", "").add("registration", "")).await;
     // What nobody knows is ignored (RFC 6749 §3.1).
     scene.code(&good().add("display", "page").add("display", "popup")).await;
 }

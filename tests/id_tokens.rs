@@ -104,6 +104,8 @@ async fn clm_12_it_is_no_access_token() {
     assert_eq!(verdict(&server, content["access_token"].as_str().unwrap()).await, Ok(()));
     let minted = scene.issuer.token().id_token("app").mint();
     assert_eq!(verdict(&server, &minted).await, Err(AuthErrorKind::WrongAudience));
+    let taken_for_the_client = self::server(&scene, "app", |issuer| issuer);
+    assert_eq!(verdict(&taken_for_the_client, &minted).await, Err(AuthErrorKind::WrongType));
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,6 +114,8 @@ async fn it_is_there_where_openid_was_asked_for() {
         with_openid(issuer).client("machine", "secret", scopes!["openid", "read"]).scopes(scopes!["read"])
     });
     assert_eq!(signed_in(&scene, &asking("read")).await.get("id_token"), None);
+    let content = signed_in(&scene, &asking("openid profile")).await;
+    assert_eq!(read(&content["id_token"])[1]["name"], "test-user");
     // Without a nonce there is none in it.
     let content = signed_in(&scene, &asking("openid").without("nonce")).await;
     assert_eq!(read(&content["id_token"])[1].get("nonce"), None);
@@ -247,8 +251,23 @@ async fn a_jwt_is_active_until_it_expires_and_an_id_token_never() {
     let other = scene.issuer.token().mint();
     scene.issuer.opaque_token().subject("ben").mint_as(&other);
     assert_eq!(ask(&other).await["sub"], "ben");
-    assert!(scene.issuer.revoke(&other));
-    assert_eq!(ask(&other).await, inactive);
+    for was_good in [true, false, false] {
+        assert_eq!(scene.issuer.revoke(&other), was_good);
+        assert_eq!(ask(&other).await, inactive);
+    }
+    // A client can end no JWT, be it over or not; what a test made of one it can.
+    let end = async |token: &str| {
+        let form = Form(vec![]).add("token", token).add("client_id", "app");
+        scene.ask("/revoke", PostContent::form(form.text()), None).await.0
+    };
+    let (over, good) = (scene.issuer.token().client_id("app"), scene.issuer.token().client_id("app"));
+    let (over, good) = (over.mint(), good.mint());
+    assert!(scene.issuer.revoke(&over));
+    assert_eq!((end(&over).await, end(&good).await), (StatusCode::BAD_REQUEST, StatusCode::BAD_REQUEST));
+    assert_eq!(ask(&good).await["active"], true);
+    scene.issuer.opaque_token().client_id("app").mint_as(&good);
+    assert_eq!(end(&good).await, StatusCode::OK);
+    assert_eq!(ask(&good).await, inactive);
     scene.clock.advance(Duration::from_secs(299));
     assert_eq!(ask(&jwt).await["active"], true);
     scene.clock.advance(Duration::from_secs(1));

@@ -1,27 +1,46 @@
 //! The built-in HTTP client: the only file that names reqwest.
 #![expect(clippy::disallowed_types, reason = "outside HTTP enters here")]
 
-use std::{error::Error as StdError, time::Duration};
+use std::{
+    error::Error as StdError,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH};
-use reqwest::{Client, redirect, retry};
+use http::{
+    Uri,
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH},
+    uri::Scheme,
+};
+use reqwest::{Client, ClientBuilder, redirect, retry};
 
 use crate::fetch::{
     ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, Fetch, FetchError, FetchErrorKind, FetchFuture, FetchRequest,
     FetchResponse,
 };
 
-/// A [`Fetch`] by reqwest: no redirects, no retries of its own, no content encodings, connect within 2 s.
+/// A [`Fetch`] by reqwest: no redirects, no retries of its own, no content encodings, connect within 2 s. It goes by the proxies that the
+/// environment names, but for `http:` on loopback, which stays on this machine.
 #[derive(Clone, Debug)]
 pub struct HttpFetch {
     client: Client,
+    /// `None` where the client is somebody else's.
+    loopback: Option<Loopback>,
+}
+
+/// A client that knows no proxy, once there is something to fetch by it.
+#[derive(Clone, Debug)]
+struct Loopback {
+    client: Arc<OnceLock<Option<Client>>>,
+    connect_timeout: Duration,
+    timeout: Duration,
 }
 
 impl HttpFetch {
     /// Takes a client of yours, for its proxies, roots or DNS. Switch its redirects off: a redirect that it follows is
     /// a document from a place that nobody configured.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, loopback: None }
     }
 
     /// For keys and metadata.
@@ -33,33 +52,48 @@ impl HttpFetch {
         connect_timeout: Duration,
         timeout: Duration,
     ) -> Result<Self, Box<dyn StdError + Send + Sync>> {
-        let client = Client::builder()
-            .connect_timeout(connect_timeout)
-            .timeout(timeout)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .no_gzip()
-            .no_brotli()
-            .no_deflate()
-            .no_zstd()
-            .retry(retry::never())
-            .user_agent(concat!("bearergate/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client })
+        let loopback = Some(Loopback { client: Arc::default(), connect_timeout, timeout });
+        Ok(Self { client: builder(connect_timeout, timeout).build()?, loopback })
     }
+
+    /// Of `http:` nothing but loopback gets here.
+    fn client_for(&self, url: &Uri) -> &Client {
+        let loopback = self.loopback.as_ref().filter(|_| url.scheme() == Some(&Scheme::HTTP));
+        loopback.and_then(Loopback::client).unwrap_or(&self.client)
+    }
+}
+
+impl Loopback {
+    fn client(&self) -> Option<&Client> {
+        let build = || builder(self.connect_timeout, self.timeout).no_proxy().build().ok();
+        self.client.get_or_init(build).as_ref()
+    }
+}
+
+fn builder(connect_timeout: Duration, timeout: Duration) -> ClientBuilder {
+    Client::builder()
+        .connect_timeout(connect_timeout)
+        .timeout(timeout)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
+        .retry(retry::never())
+        .user_agent(concat!("bearergate/", env!("CARGO_PKG_VERSION")))
 }
 
 impl Fetch for HttpFetch {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let client = self.client_for(&request.url);
         let url = request.url.to_string();
         let is_question = request.is_question();
         let mut outgoing = match request.post {
-            None => self.client.get(url),
-            Some(post) => self
-                .client
-                .post(url)
-                .header(CONTENT_TYPE, post.content_type())
-                .body(post.content().to_owned()),
+            None => client.get(url),
+            Some(post) => {
+                client.post(url).header(CONTENT_TYPE, post.content_type()).body(post.content().to_owned())
+            }
         };
         outgoing = outgoing.header(ACCEPT, request.accept);
         if let Some(credentials) = request.authorization {

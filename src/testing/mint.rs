@@ -59,8 +59,9 @@ impl TokenBuilder {
         self.claim("client_id", client_id.into())
     }
 
-    /// Makes an ID token for this client of it (OpenID Connect Core §2): `typ` is `JWT`, `aud` the client, and there is neither
-    /// `client_id` nor `jti`. It says who signed in, to the client alone: no resource server takes it for an access token.
+    /// Makes an ID token for this client of it (OpenID Connect Core §2): `typ` is `JWT`, `aud` the client, `at_hash` that of no access token
+    /// that is known, and there is neither `client_id` nor `jti`. It says who signed in, to the client alone. A resource server here refuses
+    /// it for its `at_hash`, whatever its own name; one without that, which issuers may leave out, for its `aud`.
     ///
     /// ```
     /// use bearergate::{Claims, Presented, ResourceServer, testing::TestIssuer};
@@ -73,7 +74,9 @@ impl TokenBuilder {
     /// # Ok(()) }
     /// ```
     pub fn id_token(self, client_id: impl Into<String>) -> Self {
-        self.header("typ", "JWT").audience(client_id).without("client_id").without("jti")
+        let hash = URL_SAFE_NO_PAD.encode(fastrand::u128(..).to_be_bytes());
+        let token = self.header("typ", "JWT").audience(client_id).claim("at_hash", hash);
+        token.without("client_id").without("jti")
     }
 
     /// Sets `aud`. **Default:** the issuer's default audience, if it has one.

@@ -98,7 +98,7 @@ impl OpaqueTokenBuilder {
     /// The token with this very text.
     pub fn mint_as(&self, token: impl Into<String>) -> String {
         let token = token.into();
-        let known = Known { claims: self.claims.clone(), family: None };
+        let known = Known { claims: self.claims.clone(), family: None, is_ended_jwt: false };
         self.issuer.opaque.lock().insert(token.clone(), known);
         token
     }
@@ -115,8 +115,8 @@ impl TestIssuer {
     /// [clients](super::TestIssuerBuilder::client), by [`ClientAuth::basic`], [`ClientAuth::post`] or
     /// [`ClientAuth::client_secret_jwt`], or by [`ClientAuth::private_key_jwt`] for one
     /// [with a key](super::TestIssuerBuilder::client_with_key). The endpoint knows [opaque tokens](Self::opaque_token), those of
-    /// [clients that get such](super::TestIssuerBuilder::opaque_tokens_for), and JWTs of this issuer: active until they expire, or a test
-    /// [revokes](Self::revoke) them.
+    /// [clients that get such](super::TestIssuerBuilder::opaque_tokens_for), and JWTs of this issuer with the `typ` of an access token: active until
+    /// they expire, their key is no longer published, or a test [revokes](Self::revoke) them.
     pub fn introspected(&self, auth: ClientAuth) -> Issuer {
         Issuer::introspect(self.url(), format!("{}/introspect", self.url()), auth).allow_http_on_loopback()
     }
@@ -151,12 +151,10 @@ impl TestIssuer {
     /// of this issuer is inactive from then on too, for who asks; who checks it by keys alone does not hear of it. Tells whether there
     /// was one.
     pub fn revoke(&self, token: &str) -> bool {
-        let was_there = self.state.opaque.revoke(token) || self.state.authorization.end(token);
-        let is_jwt = self.state.claims_of(token).is_some();
-        if is_jwt {
-            self.state.opaque.is_inactive(token);
+        match self.state.claims_of(token) {
+            Some(claims) => self.state.opaque.end_jwt(token, claims),
+            None => self.state.opaque.revoke(token) || self.state.authorization.end(token),
         }
-        was_there || is_jwt
     }
 }
 
@@ -168,6 +166,8 @@ struct Known {
     claims: Map<String, Value>,
     /// The refresh tokens that it ends with.
     family: Option<String>,
+    /// A JWT that a test has ended: it is kept, for it would be good without.
+    is_ended_jwt: bool,
 }
 
 impl OpaqueTokens {
@@ -195,7 +195,7 @@ impl OpaqueTokens {
         }
         claims.insert("token_type".into(), "Bearer".into());
         let token = unguessable("opaque");
-        known.insert(token.clone(), Known { claims, family: family.map(str::to_owned) });
+        known.insert(token.clone(), Known { claims, family: family.map(str::to_owned), is_ended_jwt: false });
         Some(token)
     }
 
@@ -203,6 +203,7 @@ impl OpaqueTokens {
     pub(super) fn revoke_of(&self, token: &str, client_id: &str) -> Result<bool, TokenError> {
         let mut known = self.lock();
         match known.get(token) {
+            Some(found) if found.is_ended_jwt => Ok(false),
             Some(found) if found.claims.get("client_id").and_then(Value::as_str) == Some(client_id) => {
                 Ok(known.remove(token).is_some())
             }
@@ -218,19 +219,21 @@ impl OpaqueTokens {
         now: UnixTime,
         goes_on: impl FnOnce(&str) -> bool,
     ) -> Option<Value> {
-        let (mut claims, family) =
-            self.lock().get(token).map(|known| (known.claims.clone(), known.family.clone()))?;
-        if is_over(&claims, now) || !family.as_deref().is_none_or(goes_on) {
+        let found = self.lock();
+        let Known { claims, family, is_ended_jwt } = found.get(token)?;
+        let (mut claims, family, is_ended_jwt) = (claims.clone(), family.clone(), *is_ended_jwt);
+        drop(found);
+        if is_ended_jwt || is_over(&claims, now) || !family.as_deref().is_none_or(goes_on) {
             return Some(json!({"active": false}));
         }
         claims.entry("active").or_insert(Value::Bool(true));
         Some(Value::Object(claims))
     }
 
-    /// Whatever it says of itself.
-    fn is_inactive(&self, token: &str) {
-        let claims = Map::from_iter([("active".to_owned(), Value::Bool(false))]);
-        self.lock().insert(token.to_owned(), Known { claims, family: None });
+    /// Whatever it says of itself. Tells whether it was good until now.
+    pub(super) fn end_jwt(&self, token: &str, claims: Map<String, Value>) -> bool {
+        let known = Known { claims, family: None, is_ended_jwt: true };
+        !self.lock().insert(token.to_owned(), known).is_some_and(|before| before.is_ended_jwt)
     }
 }
 
@@ -238,6 +241,6 @@ fn is_over(claims: &Map<String, Value>, now: UnixTime) -> bool {
     claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| exp <= now.as_secs())
 }
 
-/// Those that clients ask for: more than a demonstration has within the five minutes that one is good for. Each has at most eight
+/// Those that clients ask for: more than a demonstration has while one is good. Each has at most eight
 /// resources of 2 KiB, and 4 KiB of scopes.
 const MAX_TOKENS: usize = 10_000;

@@ -33,13 +33,14 @@ impl Consent {
         Self::AskedOf(users)
     }
 
-    /// What the page calls this subject, if it is one who is asked.
+    /// What this subject is called, if it is one who consents here.
     pub(in crate::testing) fn name_of(&self, subject: &str) -> Option<&str> {
         match self {
             Self::AskedOf(users) => {
                 users.iter().find(|user| user.subject == subject).map(|user| user.name.as_str())
             }
-            Self::Denied | Self::GivenBy(_) => None,
+            Self::GivenBy(known) => Some(known.as_str()).filter(|known| *known == subject),
+            Self::Denied => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What does the authorization endpoint answer? (RFC 6749 §3.1)
 
-use http::{HeaderMap, Method, Response, StatusCode, header::ACCEPT};
+use http::{HeaderMap, Method, Response, header::ACCEPT};
 
 use crate::testing::{
     authorization::{
@@ -22,7 +22,7 @@ pub(in crate::testing) fn authorize(issuer: &State, exchange: &Exchange<'_>) -> 
     let request = match AuthorizationRequest::read(issuer, parameters) {
         Ok(request) => request,
         Err(Unanswerable::Here(what)) if wants_page(exchange.headers) => {
-            return page::notice(StatusCode::BAD_REQUEST, what);
+            return page::no_request(what);
         }
         Err(unanswerable) => return unanswerable.into_response(issuer),
     };

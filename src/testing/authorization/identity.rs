@@ -28,10 +28,9 @@ pub(super) fn id_token(
     if !has("openid") {
         return None;
     }
-    let mut token = issuer.token().subject(&consented.subject).id_token(&consented.client_id);
-    if let Some(hash) = access_token_hash(token.algorithm(), access_token) {
-        token = token.claim("at_hash", hash);
-    }
+    let token = issuer.token().subject(&consented.subject).id_token(&consented.client_id);
+    let hash = access_token_hash(token.algorithm(), access_token);
+    let mut token = token.claim("at_hash", hash);
     if let Some(name) = issuer.authorization.consent.name_of(&consented.subject)
         && has("profile")
     {

@@ -131,13 +131,17 @@ fn form(action: &str, name: &str, about: &str, users: &[User], login_hint: Optio
 
 /// Why there is nothing to decide.
 pub(super) fn notice(status: StatusCode, what: &str) -> Response<Vec<u8>> {
+    told(status, "Nothing was decided", what)
+}
+
+/// What is wrong with what the application asks.
+pub(super) fn no_request(what: &str) -> Response<Vec<u8>> {
+    told(StatusCode::BAD_REQUEST, "This application asks in a way that cannot be answered", what)
+}
+
+fn told(status: StatusCode, title: &str, what: &str) -> Response<Vec<u8>> {
     let what = html::shown(what, MAX_TEXT);
-    page(
-        status,
-        "Nothing was decided",
-        &format!("<h1>Nothing was decided</h1>\n<p>{what}</p>"),
-        Leads::Nowhere,
-    )
+    page(status, title, &format!("<h1>{title}</h1>\n<p>{what}</p>"), Leads::Nowhere)
 }
 
 fn page(status: StatusCode, title: &str, main: &str, leads: Leads<'_>) -> Response<Vec<u8>> {

@@ -90,7 +90,7 @@ impl AuthorizationRequest {
             ("request_uri", AuthorizationError::RequestUriNotSupported),
             ("registration", AuthorizationError::RegistrationNotSupported),
         ] {
-            if form.first(parameter).is_some() {
+            if form.all(parameter).any(|value| !value.is_empty()) {
                 return Err(error);
             }
         }

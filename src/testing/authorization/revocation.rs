@@ -16,8 +16,16 @@ pub(in crate::testing) fn revoke(
     let (client_id, _) = identified(issuer, exchange, &form)?;
     let token = form.once("token")?.ok_or(TokenError::InvalidRequest("token is missing"))?;
     let is_refresh_token = issuer.authorization.families.revoke(token, Some(&client_id))?;
-    if !is_refresh_token && !issuer.opaque.revoke_of(token, &client_id)? && Jws::parse(token).is_some() {
-        return Err(TokenError::UnsupportedTokenType);
+    if !is_refresh_token {
+        let was_opaque = issuer.opaque.revoke_of(token, &client_id)?;
+        match issuer.claims_of(token) {
+            // A test has put an answer of its own in its place, which is over; so it is itself.
+            Some(claims) if was_opaque => {
+                issuer.opaque.end_jwt(token, claims);
+            }
+            _ if !was_opaque && Jws::parse(token).is_some() => return Err(TokenError::UnsupportedTokenType),
+            _ => (),
+        }
     }
     let mut response = Response::new(Vec::new());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
