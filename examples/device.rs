@@ -86,7 +86,7 @@ async fn device(plays_the_user: bool) -> Result<(), Box<dyn Error>> {
     if plays_the_user {
         client.get(&codes.verification_uri_complete).send().await?.error_for_status()?;
     } else {
-        println!("Waiting for its user until Ctrl-C.");
+        println!("Waiting for its user, for ten minutes or until Ctrl-C.");
     }
     let mut interval = Duration::from_secs(codes.interval);
     let token = loop {

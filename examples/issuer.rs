@@ -138,7 +138,7 @@ fn instructions(url: &str, settings: &Settings) -> String {
          curl {url}/token -d client_id=app -d grant_type=refresh_token -d refresh_token=TOKEN\n  \
          curl {url}/revoke -d client_id=app -d token=REFRESH_TOKEN\n\
          A web page that logs in here:\n  \
-         OAUTH2_ISSUER={url} OAUTH2_CLIENT_ID=app OAUTH2_RESOURCE={audience} cargo run --example dashboard\n\
+         OAUTH2_ISSUER={url} OAUTH2_CLIENT_ID=app OAUTH2_AUDIENCE={audience} cargo run --example dashboard\n\
          \n\
          Ctrl-C stops it.\n",
         rights()

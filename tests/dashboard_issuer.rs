@@ -16,9 +16,8 @@ mod identity;
 mod tool;
 
 use std::{
-    net::TcpListener,
+    collections::HashSet,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use axum::{
@@ -234,7 +233,6 @@ impl Scene {
 }
 
 fn start(issuer: &str) -> Running {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     Running::start_with(
         "dashboard",
         &[],
@@ -243,9 +241,7 @@ fn start(issuer: &str) -> Running {
             ("OAUTH2_CLIENT_ID", "app"),
             ("OAUTH2_CLIENT_SECRET", "secret"),
             ("OAUTH2_RESOURCE", "https://api.example.com"),
-            ("OAUTH2_REDIRECT_URI", &format!("http://127.0.0.1:{port}/callback")),
-            // Nothing of this goes there.
-            ("http_proxy", "http://127.0.0.1:1"),
+            ("OAUTH2_REDIRECT_URI", "http://127.0.0.1:0/callback"),
         ],
     )
 }
@@ -361,10 +357,9 @@ async fn what_was_begun_is_done_to_its_end() {
     scene.browser.press("/call", "call=me").await;
     let requests = scene.issuer.requests.lock().unwrap().clone();
     let used: Vec<_> = requests.iter().filter(|one| one.contains("grant_type=refresh_token")).collect();
-    let mut once = used.clone();
-    once.dedup();
+    let once: HashSet<_> = used.iter().copied().collect();
     assert_eq!(used.len(), 3, "one at the login, and one for each press: {used:#?}");
-    assert_eq!(used, once, "no refresh token was used twice");
+    assert_eq!(once.len(), 3, "no refresh token was used twice: {used:#?}");
 }
 
 /// RFC 8414 §2: a client shows its secret as the server says.
@@ -411,12 +406,13 @@ async fn an_issuer_that_cannot_be_trusted_is_not_begun_with() {
         assert_eq!(ended.status, Some(1), "{metadata}");
         assert!(ended.err.contains(why), "{metadata}: {}", ended.err);
     }
+    let ended = tokio::task::spawn_blocking(|| start("http://issuer.invalid").end()).await.unwrap();
+    assert!(ended.status == Some(1) && ended.err.contains("neither https"), "{}", ended.err);
     // One that promises to name itself does.
     let whim =
         Whim { metadata: json!({"authorization_response_iss_parameter_supported": true}), ..Whim::default() };
     let mut scene = Scene::new(whim).await;
     let page = scene.log_in().await;
     assert!(page.text.contains("does not come from the issuer"), "{}", page.text);
-    let ended = tokio::time::timeout(Duration::from_secs(60), async move { scene.running.interrupt() }).await;
-    assert_eq!(ended.unwrap().status, Some(0));
+    assert_eq!(scene.running.interrupt().status, Some(0));
 }

@@ -9,9 +9,7 @@
 #[path = "common/tool.rs"]
 mod tool;
 
-use std::process::Command;
-
-use tool::{Running, example};
+use tool::Running;
 
 /// Each names Ctrl-C in its last line before it serves, and not earlier. `scripts/startup` has them too.
 const SERVING: [&str; 5] = ["dashboard", "device", "issuer", "quickstart", "service"];
@@ -41,6 +39,16 @@ fn they_stop_from_their_first_line_on() {
     }
 }
 
+/// What stays on this machine needs no proxy of the environment: no newcomer has to think of theirs.
+#[test]
+fn a_proxy_does_not_stop_the_quickstart() {
+    quickstart(&[
+        ("http_proxy", "http://127.0.0.1:1"),
+        ("HTTP_PROXY", "http://127.0.0.1:1"),
+        ("no_proxy", ""),
+    ]);
+}
+
 #[test]
 fn the_quickstart_stops_within_its_table() {
     stops_after("quickstart", "expired ");
@@ -48,7 +56,7 @@ fn the_quickstart_stops_within_its_table() {
 
 /// What the quickstart prints with these variables.
 fn quickstart(variables: &[(&str, &str)]) -> String {
-    let mut command = Command::new(example("quickstart"));
+    let mut command = tool::command("quickstart");
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }

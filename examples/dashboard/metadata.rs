@@ -23,6 +23,9 @@ impl Metadata {
     /// From either place where it may be (RFC 8414 §3, §5), of which the first is that of OpenID Connect.
     pub(crate) async fn discover(url: &str, http: &HttpClient) -> Result<Self, Failure> {
         let issuer = Url::parse(url).map_err(|error| format!("OAUTH2_ISSUER is no URL, {error}: {url}"))?;
+        if !is_private(url) {
+            return Err(format!("{url} is neither https, nor http on loopback").into());
+        }
         let path = issuer.path().trim_end_matches('/');
         let origin = issuer.origin().ascii_serialization();
         let mut told = Vec::new();

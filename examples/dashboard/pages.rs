@@ -68,7 +68,7 @@ pub(crate) fn dashboard(parties: &Parties, session: &Session, is_embedded: bool)
             @if let Some(seen) = &session.seen {
                 section #seen {
                     h2 { "What the API said to “Who am I?”" }
-                    pre tabindex="0" { (format!("{seen:#}")) }
+                    pre { (format!("{seen:#}")) }
                 }
             }
         }

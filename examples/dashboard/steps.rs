@@ -53,7 +53,11 @@ impl Parties {
         let is_over =
             session.tokens.as_ref().and_then(|tokens| tokens.left(&*self.clock)) == Some(Duration::ZERO);
         let which = if is_over { "the expired access token" } else { "the access token" };
-        if !self.ask(session, call, which).await || !call.takes_access_token() {
+        if !self.ask(session, call, which).await {
+            session.is_refused_anew &= !call.takes_access_token();
+            return;
+        }
+        if !call.takes_access_token() {
             return;
         }
         if session.is_refused_anew && !is_over {
@@ -150,6 +154,7 @@ impl Parties {
     /// Ends the refresh token, and the access token as far as that can be done; then shows what the API says to it.
     pub(crate) async fn revoke(&self, session: &mut Session) {
         let Some(tokens) = &session.tokens else { return };
+        let access = tokens.access.clone();
         let mut revoked = Vec::new();
         let refresh = tokens.refresh.as_ref().map(|token| ("refresh", token.secret()));
         for (name, token) in refresh.into_iter().chain([("access", tokens.access.secret())]) {
@@ -166,7 +171,9 @@ impl Parties {
         let is_accepted = session.steps.last().and_then(|step| step.status) == Some(StatusCode::OK);
         match revoked.as_slice() {
             [] => session.steps.push(Step::note("Nothing was revoked.")),
-            _ if is_accepted && session.tokens.is_some() => session.steps.push(Step::note(if revoked.contains(&"refresh") {
+            // Another one was good.
+            _ if session.tokens.as_ref().is_none_or(|tokens| tokens.access.secret() != access.secret()) => (),
+            _ if is_accepted => session.steps.push(Step::note(if revoked.contains(&"refresh") {
                 "A JWT is good until it expires: who checks it by keys alone does not hear of its end. That is why it is short-lived. Its \
                  refresh token is over already."
             } else {
@@ -189,7 +196,7 @@ impl Parties {
     }
 }
 
-const NO_TOKENS: &str = "This session has no tokens any more.";
+pub(crate) const NO_TOKENS: &str = "This session has no tokens any more.";
 
 const REFUSED_ANEW: &str = "The API refuses this one too, so another one will not help: what it says against it has to be set right at the issuer, \
      or in OAUTH2_RESOURCE and OAUTH2_AUDIENCE. It takes JWTs that are meant for it, and other tokens of the embedded issuer alone.";

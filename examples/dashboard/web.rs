@@ -25,7 +25,7 @@ use crate::{
     identity::{Identity, identity},
     pages,
     sessions::{Login, Session, Store, unguessable},
-    steps::{Call, Parties, Step},
+    steps::{Call, NO_TOKENS, Parties, Step},
 };
 
 pub(crate) struct Dashboard {
@@ -137,7 +137,7 @@ async fn login(
     wish: Result<Query<Wish>, QueryRejection>,
 ) -> Response {
     let Ok(Query(Wish { kind, more })) = wish else {
-        return refused(StatusCode::BAD_REQUEST, "There is no such kind of login.");
+        return dashboard.refused(&headers, StatusCode::BAD_REQUEST, "There is no such kind of login.").await;
     };
     let mut scopes: Vec<_> = dashboard.scope.split(' ').map(str::to_owned).collect();
     let (mut wanted, mut before) = (Vec::new(), None);
@@ -183,13 +183,11 @@ async fn come_back(
     answer: Result<Query<Answer>, QueryRejection>,
 ) -> Response {
     let Ok(Query(answer)) = answer else {
-        return refused(StatusCode::BAD_REQUEST, "The answer has a parameter twice.");
+        return dashboard
+            .refused(&headers, StatusCode::BAD_REQUEST, "The answer has a parameter twice.")
+            .await;
     };
     to_the_end(async move { dashboard.answered(&headers, answer).await }).await
-}
-
-fn refused(status: StatusCode, why: &str) -> Response {
-    pages::notice(status, "You are not logged in", why)
 }
 
 #[derive(Deserialize)]
@@ -253,6 +251,10 @@ impl Dashboard {
             };
             let mut session = session.lock().await;
             session.steps.clear();
+            if session.tokens.is_none() {
+                session.steps.push(Step::note(NO_TOKENS));
+                return Redirect::to("/").into_response();
+            }
             match action {
                 Action::Call(call) => self.parties.call(&mut session, call).await,
                 Action::Expire => self.expire(&mut session).await,
@@ -277,34 +279,26 @@ impl Dashboard {
     async fn answered(&self, headers: &HeaderMap, answer: Answer) -> Response {
         // RFC 6749 §10.12
         let Some(state) = answer.state else {
-            return refused(StatusCode::BAD_REQUEST, "The answer has no state: it may be anybody's.");
+            let why = "The answer has no state: it may be anybody's.";
+            return self.refused(headers, StatusCode::BAD_REQUEST, why).await;
         };
         let browser = self.cookie_of(headers, LOGIN);
         let is_its_own = |login: &Login| Some(login.browser.as_str()) == browser;
         let Some(login) = self.logins.take(&state, self.now(), is_its_own) else {
-            return refused(
-                StatusCode::BAD_REQUEST,
-                "This browser has begun no such login, or too long ago, or it was answered already.",
-            );
+            let why = "This browser has begun no such login, or too long ago, or it was answered already.";
+            return self.refused(headers, StatusCode::BAD_REQUEST, why).await;
         };
         if !self.parties.issuer.is_ours(answer.iss.as_deref()) {
-            return refused(
-                StatusCode::BAD_REQUEST,
-                "The answer does not come from the issuer that was asked.",
-            );
+            let why = "The answer does not come from the issuer that was asked.";
+            return self.refused(headers, StatusCode::BAD_REQUEST, why).await;
         }
         if let Some(error) = answer.error {
             let description = answer.error_description.unwrap_or_default();
-            let said = format!("The issuer said {error}: {description}");
-            // Who wanted more, and did not allow it, has what they had.
-            if let Some(session) = self.session(headers) {
-                let still = format!("{said}. You are still logged in as {}.", session.lock().await.user.name);
-                return pages::notice(StatusCode::OK, "Nothing has changed", &still);
-            }
-            return refused(StatusCode::OK, &said);
+            let said = format!("The issuer said {error}: {description}.");
+            return self.refused(headers, StatusCode::OK, &said).await;
         }
         let Some(code) = answer.code else {
-            return refused(StatusCode::BAD_REQUEST, "The answer has no code.");
+            return self.refused(headers, StatusCode::BAD_REQUEST, "The answer has no code.").await;
         };
         match self.log_in(login, code).await {
             Ok(session) => {
@@ -313,7 +307,18 @@ impl Dashboard {
                 self.leave(headers).await;
                 ([(SET_COOKIE, self.cookie(SESSION, &name))], Redirect::to("/")).into_response()
             }
-            Err((status, why)) => refused(status, &why),
+            Err((status, why)) => self.refused(headers, status, &why).await,
+        }
+    }
+
+    /// Who wanted to log in anew, or to allow more, has what they had.
+    async fn refused(&self, headers: &HeaderMap, status: StatusCode, why: &str) -> Response {
+        match self.session(headers) {
+            Some(session) => {
+                let still = format!("{why} You are still logged in as {}.", session.lock().await.user.name);
+                pages::notice(status, "Nothing has changed", &still)
+            }
+            None => pages::notice(status, "You are not logged in", why),
         }
     }
 

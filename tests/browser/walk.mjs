@@ -43,7 +43,8 @@ async function profile(name, options = {}) {
   page.on('response', (response) => {
     if (response.url().startsWith(dashboard)) {
       seen.push(response.allHeaders().then((fields) => JSON.stringify(fields)));
-      if (response.status() === 200) seen.push(response.text());
+      // One that is gone before it is read would be one that nobody has looked at.
+      if (response.status() === 200) seen.push(response.text().catch((error) => wrong.push(`${name}: ${error}`)));
     }
   });
   return { context, page, seen };
@@ -68,8 +69,13 @@ async function accessible(page, what) {
 }
 
 const isSession = ({ name }) => name === `dashboard-session-${new URL(dashboard).port}`;
-const press = (page, label) => page.getByRole('button', { name: label, exact: true }).click();
-const follow = (page, label) => page.getByRole('link', { name: label, exact: true }).click();
+/** Clicks, and waits until the page behind it is there as a whole. */
+async function go(page, role, label) {
+  await page.getByRole(role, { name: label, exact: true }).click();
+  await page.waitForLoadState('load');
+}
+const press = (page, label) => go(page, 'button', label);
+const follow = (page, label) => go(page, 'link', label);
 const heading = (page) => page.getByRole('heading', { level: 1 }).innerText();
 
 /** On the issuer's page. */
@@ -77,6 +83,7 @@ async function consent(page, user) {
   await page.getByRole('radio', { name: user }).check();
   await press(page, 'Allow');
   await page.getByRole('heading', { name: `Hello, ${user}` }).waitFor();
+  await page.waitForLoadState('load');
 }
 
 /** What the last button did: each step's words, its status, what was said. */
@@ -86,6 +93,7 @@ async function steps(page) {
 }
 
 async function happens(page, ...expected) {
+  await page.locator('#happened li').first().waitFor();
   const found = await steps(page);
   const fits = found.length === expected.length && expected.every((pattern, place) => pattern.test(found[place]));
   assert.ok(fits, `expected ${expected.join(', ')}, and found ${found.join(' / ')}`);
@@ -105,6 +113,7 @@ await page.keyboard.press('Tab');
 assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Allow');
 await page.keyboard.press('Enter');
 await page.getByRole('heading', { name: 'Hello, Ben Ohm' }).waitFor();
+await page.waitForLoadState('load');
 await happens(page, /^The dashboard gets tokens .* 200 OK/, /^GET \/me with the access token 200 OK/);
 assert.equal(await page.locator('#scopes').innerText(), 'openid profile read:orders');
 assert.match(await page.locator('#kind').innerText(), /^a JWT/);

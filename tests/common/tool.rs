@@ -65,7 +65,7 @@ impl Running {
 
     /// With these environment variables.
     pub fn start_with(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(example(name))
+        let mut child = command(name)
             .args(arguments)
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
@@ -115,6 +115,18 @@ impl Drop for Running {
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
+}
+
+/// To run an example, whatever the environment of this test says.
+pub fn command(name: &str) -> Command {
+    let mut command = Command::new(example(name));
+    for name in ["ISSUER", "CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URI", "RESOURCE", "AUDIENCE", "SCOPE"] {
+        command.env_remove(format!("OAUTH2_{name}"));
+    }
+    for name in ["NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// An example, beside this test. A run of this test alone builds no example: then it is built here.

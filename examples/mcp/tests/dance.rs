@@ -207,7 +207,12 @@ impl Provider {
         };
         let script = PathBuf::from(server).with_file_name("login.mjs");
         let mut command = Command::new("node");
-        command.arg(script).args(["notes:read", "notes:write"]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+            .arg(script)
+            .args(["notes:read", "notes:write"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         let mut process = command.spawn()?;
         let mut lines = BufReader::new(process.stdout.take().ok_or("node has a stdout")?).lines();
         let line = lines.next_line().await?.ok_or("oidc-provider says where it is")?;

@@ -5,7 +5,7 @@
 
 #![expect(clippy::disallowed_types, reason = "this is a client")]
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use openidconnect::{
     AccessTokenHash, AuthorizationCode, ClientId, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet,
@@ -77,8 +77,11 @@ pub struct SignedIn {
 
 impl RelyingParty {
     pub async fn discover(issuer: &str, client_id: &str, redirect_uri: &str) -> Outcome<Self> {
-        let http =
-            reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(TIMEOUT)
+            .build()?;
         let send = |request| send(&http, request);
         let metadata =
             CoreProviderMetadata::discover_async(IssuerUrl::new(issuer.to_owned())?, &send).await?;
@@ -138,10 +141,21 @@ impl RelyingParty {
 
 /// Either crate has a version of reqwest in mind; both speak `http`.
 async fn send(http: &reqwest::Client, request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
-    let answer = http.execute(request.try_into()?).await?;
+    let mut answer = http.execute(request.try_into()?).await?;
     let mut response = http::Response::new(Vec::new());
     *response.status_mut() = answer.status();
     *response.headers_mut() = answer.headers().clone();
-    *response.body_mut() = answer.bytes().await?.to_vec();
+    while let Some(chunk) = answer.chunk().await? {
+        response.body_mut().extend_from_slice(&chunk);
+        // What is cut off is no JSON.
+        if response.body().len() > MAX_BYTES {
+            response.body_mut().clear();
+            break;
+        }
+    }
     Ok(response)
 }
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+const MAX_BYTES: usize = 1 << 20;
