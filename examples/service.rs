@@ -49,8 +49,8 @@ impl Caller {
         let since = Instant::now();
         let request = self.client.post(&self.token_endpoint).basic_auth("reports", Some("secret"));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer =
-            request.body("grant_type=client_credentials&scope=read").send().await?.error_for_status()?;
+        let form = format!("grant_type=client_credentials&scope=read&resource={RESOURCE}");
+        let answer = request.body(form).send().await?.error_for_status()?;
         let Granted { access_token, expires_in } = serde_json::from_slice(&answer.bytes().await?)?;
         self.token = Some((access_token.clone(), since, Duration::from_secs(expires_in)));
         Ok(access_token)

@@ -249,7 +249,9 @@ async fn where_users_are_asked_they_decide_on_the_page() {
             }
         }
     }
-    assert_eq!(page("WRNG-WRNG").await.0, StatusCode::NOT_FOUND);
+    let (status, text) = page("WRNG-WRNG").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(text.contains("No device waits with this code") && text.contains("name=\"user_code\""), "{text}");
     // Where nobody is asked there is nothing to decide.
     let settled = Scene::new();
     let form = PostContent::form("user_code=x&user=ann&decision=allow");

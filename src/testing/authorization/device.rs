@@ -57,7 +57,7 @@ pub(in crate::testing) fn device_authorization(
 /// at once.
 pub(in crate::testing) fn device_page(issuer: &State, exchange: &Exchange<'_>) -> Response<Vec<u8>> {
     let form = Form::parse(exchange.query.as_bytes());
-    let Some(typed) = form.once("user_code").ok().flatten() else { return page::device_code() };
+    let Some(typed) = form.once("user_code").ok().flatten() else { return page::device_code(false) };
     if is_no_page(exchange.headers) {
         return page::notice(StatusCode::FORBIDDEN, "A device is connected on a page of its own.");
     }
@@ -103,7 +103,7 @@ fn decided(issuer: &State, typed: &str, subject: Option<&str>) -> Response<Vec<u
 
 fn no_device(why: NoDevice) -> Response<Vec<u8>> {
     match why {
-        NoDevice::Unknown => page::notice(StatusCode::NOT_FOUND, "No device waits with this code."),
+        NoDevice::Unknown => page::device_code(true),
         NoDevice::TooManyTries => {
             page::notice(StatusCode::TOO_MANY_REQUESTS, "Too many codes were tried. Wait a minute.")
         }

@@ -42,17 +42,23 @@ pub(super) fn question(
     page(StatusCode::OK, &format!("Allow {name}?"), &main, Leads::Back(&request.way_back.redirect_uri))
 }
 
-/// Which code does the device show? (RFC 8628 §3.3)
-pub(super) fn device_code() -> Response<Vec<u8>> {
+/// Which code does the device show? (RFC 8628 §3.3) Asked again where none waits with the one that was typed.
+pub(super) fn device_code(is_unknown: bool) -> Response<Vec<u8>> {
+    let (status, told, title) = if is_unknown {
+        let told = "<p role=\"alert\">No device waits with this code. Is it the one that the device shows now?</p>\n";
+        (StatusCode::NOT_FOUND, told, "No such code")
+    } else {
+        (StatusCode::OK, "", "Connect a device")
+    };
     let main = format!(
         r#"<h1>Connect a device</h1>
-<form method="get" action="{DEVICE_PATH}" autocomplete="off">
+{told}<form method="get" action="{DEVICE_PATH}" autocomplete="off">
 <p><label for="user_code">The code that the device shows</label></p>
 <p><input id="user_code" name="user_code" required autocapitalize="characters" spellcheck="false"></p>
 <div class="buttons"><button type="submit">Go on</button></div>
 </form>"#
     );
-    page(StatusCode::OK, "Connect a device", &main, Leads::Here)
+    page(status, title, &main, Leads::Here)
 }
 
 /// What a device asks for. The code is shown once more, so that the user sees that it is the device before them (RFC 8628 §3.3.1).
