@@ -34,6 +34,8 @@ pub(crate) async fn serve(
     clock: Arc<dyn Clock>,
 ) -> Result<String, Box<dyn Error + Send + Sync>> {
     let api = ResourceServer::builder(resource).trust(issuer).clock(clock).build()?;
+    // What fails is logged, and tried again: the service may begin all the same.
+    let _told = api.ready().await;
     let app = Router::new()
         .route("/me", get(me))
         .route("/orders", get(orders).post(place_order))
