@@ -9,7 +9,7 @@ use crate::testing::{
         identity::Login,
         page,
         random::unguessable,
-        request::{AuthorizationError, AuthorizationRequest, Unanswerable},
+        request::{Asked, AuthorizationError, AuthorizationRequest, Unanswerable},
     },
     endpoints::Exchange,
     issuer::State,
@@ -28,7 +28,7 @@ pub(in crate::testing) fn authorize(issuer: &State, exchange: &Exchange<'_>) -> 
     };
     match &issuer.authorization.consent {
         // Nobody is signed in here (OpenID Connect Core §3.1.2.6).
-        Consent::AskedOf(_) if !request.may_ask => {
+        Consent::AskedOf(_) if !request.asked.may_ask => {
             request.way_back.with_error(issuer, AuthorizationError::LoginRequired)
         }
         Consent::AskedOf(users) => asked(issuer, request, users),
@@ -52,7 +52,8 @@ fn asked(issuer: &State, request: AuthorizationRequest, users: &[User]) -> Respo
 
 /// A code for what this user consented to.
 pub(super) fn consented(issuer: &State, request: AuthorizationRequest, subject: &str) -> Response<Vec<u8>> {
-    let AuthorizationRequest { client_id, way_back, challenge, resources, scope, nonce, .. } = request;
+    let AuthorizationRequest { client_id, way_back, asked, .. } = request;
+    let Asked { challenge, resources, scope, nonce, .. } = asked;
     let now = issuer.clock.wall();
     let redirect_uri = way_back.redirect_uri.clone();
     let consented = Consented { client_id, resources, scope, subject: subject.to_owned() };

@@ -25,9 +25,9 @@ pub(super) fn question(
 ) -> Response<Vec<u8>> {
     let (name, client) = called(&request.client_id, request.client_name.as_deref());
     let place = html::shown(&place(&request.way_back.redirect_uri), MAX_HOST);
-    let resources = resources(&request.resources);
-    let rights = rights(&issuer.authorization, &request.scope);
-    let form = form(DECISION_PATH, "request", handle, users, request.login_hint.as_deref());
+    let resources = resources(&request.asked.resources);
+    let rights = rights(&issuer.authorization, &request.asked.scope);
+    let form = form(DECISION_PATH, "request", handle, users, request.asked.login_hint.as_deref());
     let main = format!(
         r#"<h1>Allow <bdi>{name}</bdi> to act for you?</h1>
 <dl>

@@ -22,6 +22,12 @@ pub(super) struct AuthorizationRequest {
     /// What it calls itself.
     pub(super) client_name: Option<String>,
     pub(super) way_back: WayBack,
+    pub(super) asked: Asked,
+}
+
+/// What it asks for, which is read once there is a way back.
+#[derive(Debug)]
+pub(super) struct Asked {
     pub(super) challenge: Challenge,
     pub(super) resources: Vec<String>,
     pub(super) scope: String,
@@ -31,16 +37,6 @@ pub(super) struct AuthorizationRequest {
     pub(super) may_ask: bool,
     /// Whom the client takes them for, by subject (OpenID Connect Core §3.1.2.1, `login_hint`).
     pub(super) login_hint: Option<String>,
-}
-
-/// What is left to read once there is a way back.
-struct Rest {
-    challenge: Challenge,
-    resources: Vec<String>,
-    scope: String,
-    nonce: Option<String>,
-    may_ask: bool,
-    login_hint: Option<String>,
 }
 
 impl AuthorizationRequest {
@@ -64,27 +60,22 @@ impl AuthorizationRequest {
         }
         let mut way_back = WayBack { redirect_uri: redirect_uri.to_owned(), state: None };
         let state = form.once("state").map(|state| state.map(str::to_owned));
-        let rest = state.map_err(AuthorizationError::from).and_then(|state| {
+        let asked = state.map_err(AuthorizationError::from).and_then(|state| {
             way_back.state = state;
-            Self::read_rest(issuer, &client, &form)
+            Asked::read(issuer, &client, &form)
         });
-        match rest {
-            Ok(Rest { challenge, resources, scope, nonce, may_ask, login_hint }) => Ok(Self {
-                client_id: client_id.to_owned(),
-                client_name: client.name.clone(),
-                way_back,
-                challenge,
-                resources,
-                scope,
-                nonce,
-                may_ask,
-                login_hint,
-            }),
+        match asked {
+            Ok(asked) => {
+                let client_name = client.name.clone();
+                Ok(Self { client_id: client_id.to_owned(), client_name, way_back, asked })
+            }
             Err(error) => Err(Unanswerable::There(way_back, error)),
         }
     }
+}
 
-    fn read_rest(issuer: &State, client: &Client, form: &Form) -> Result<Rest, AuthorizationError> {
+impl Asked {
+    fn read(issuer: &State, client: &Client, form: &Form) -> Result<Self, AuthorizationError> {
         for (parameter, error) in [
             ("request", AuthorizationError::RequestNotSupported),
             ("request_uri", AuthorizationError::RequestUriNotSupported),
@@ -119,7 +110,7 @@ impl AuthorizationRequest {
             return Err(AuthorizationError::InvalidRequest("prompt is none, and something else"));
         }
         let login_hint = form.once("login_hint")?.map(str::to_owned);
-        Ok(Rest { challenge, resources, scope, nonce, may_ask, login_hint })
+        Ok(Self { challenge, resources, scope, nonce, may_ask, login_hint })
     }
 }
 
